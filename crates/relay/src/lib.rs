@@ -1,0 +1,1 @@
+//! A directory and mailbox that holds sealed envelopes it cannot open.

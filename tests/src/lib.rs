@@ -1,0 +1,1 @@
+//! Flows, attacks, vectors, layers and windows.
