@@ -1,0 +1,68 @@
+# Two commands matter: `make run` opens Waxwing, `make test` proves it. Both install what they need.
+
+PROFILE ?= default
+N ?= 300
+
+.PHONY: run test check bench package kills interop setup setup-tests face fmt lint docs licences face-checks bindings suite screens
+
+run: setup face ## build Waxwing and open its window; PROFILE=name for another person on this computer
+	cargo run --features custom-protocol -- --profile $(PROFILE)
+
+test: setup setup-tests fmt face face-checks lint docs licences suite interop ## every check there is, the same here and in CI
+
+check: fmt ## fast checks for while one works
+	cargo check --workspace --all-targets
+	npm --prefix ui run --silent check
+
+bench: setup setup-tests face ## our figures beside their peers', in one run
+	tools/setup-bench.sh
+	cargo run --release -p waxwing-benches
+
+package: setup ## a Debian package under target/release/bundle/deb
+	npm --prefix ui exec -- tauri build --bundles deb
+
+kills: setup ## N times kill -9 of the app's engine while it sends, then the count of what was lost
+	cargo run --quiet --release -p waxwing-tests --bin kills -- --kills $(N)
+
+interop: setup-tests ## independent programs open what we seal, and the reverse
+	tools/interop/run.sh
+
+# ---- the parts
+
+setup: ## what is needed to build and run
+	tools/setup.sh run
+
+setup-tests: ## what is needed to prove it
+	tools/setup.sh test
+
+face: setup
+	npm --prefix ui run --silent build
+
+fmt:
+	cargo fmt --all --check
+
+lint: setup
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: setup
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+licences: setup-tests ## licences, sources, bans and known advisories of every dependency
+	tools/advisories.sh
+
+face-checks: setup-tests face
+	npm --prefix ui run --silent lint
+	npm --prefix ui run --silent check
+	npm --prefix ui run --silent test
+	npm --prefix ui run --silent test:browser
+
+bindings: ## write the face's view of the shell's commands anew
+	cargo run --quiet --bin bindings
+
+suite: setup-tests face ## Rust tests of the workspace, windows and all, then doc tests
+	cargo build --workspace --bins --features waxwing/custom-protocol
+	tools/with-display.sh cargo nextest run --workspace --features waxwing/custom-protocol
+	cargo test --workspace --doc --quiet
+
+screens: setup-tests face ## pictures of the real windows under target/screens
+	tools/with-display.sh cargo nextest run -p waxwing-tests --features waxwing/custom-protocol -E 'binary(window)'

@@ -1,0 +1,127 @@
+//! Why a command did not do what was asked: a small code with a sentence in the face.
+//!
+//! A code carries only what the sentence needs and is safe to log.
+
+use crate::view::Reason;
+use serde::Serialize;
+use specta::Type;
+
+/// Why a command failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Type, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Failure {
+    /// The passphrase does not open this vault.
+    #[error("the passphrase does not open this vault")]
+    WrongPassphrase,
+    /// Stretching the passphrase needs more memory than there is.
+    #[error("not enough memory to stretch the passphrase")]
+    NotEnoughMemory,
+    /// The vault is locked.
+    #[error("the vault is locked")]
+    Locked,
+    /// Another process holds the vault.
+    #[error("another process holds the vault")]
+    InUse,
+    /// The passphrase is too easy to guess.
+    #[error("the passphrase is too weak (score {score})")]
+    WeakPassphrase {
+        /// zxcvbn's score.
+        score: u8,
+    },
+    /// The recovery words differ from the code.
+    #[error("the recovery words do not match (group {group})")]
+    RecoveryMismatch {
+        /// The group that differs, from 0; the number of groups when the whole is wrong.
+        group: u32,
+    },
+    /// Not a name for an address.
+    #[error("not a usable name")]
+    NameInvalid,
+    /// Somebody has this name at the relay.
+    #[error("the name is taken")]
+    NameTaken,
+    /// Not an address.
+    #[error("not an address")]
+    AddressInvalid,
+    /// Nobody has this address.
+    #[error("nobody has this address")]
+    AddressUnknown,
+    /// The address is at another relay.
+    #[error("the address is at another relay")]
+    AddressElsewhere {
+        /// The relay it names.
+        relay: String,
+    },
+    /// Already a contact.
+    #[error("already a contact")]
+    ContactExists,
+    /// Sending to this contact is held.
+    #[error("sending to a contact is held")]
+    ContactHeld {
+        /// Account id.
+        account: String,
+    },
+    /// Nobody to send to.
+    #[error("no recipients")]
+    NoRecipients,
+    /// Nothing to send.
+    #[error("empty message")]
+    EmptyMessage,
+    /// More recipients than one message may have.
+    #[error("too many recipients")]
+    TooManyRecipients {
+        /// The most.
+        limit: u32,
+    },
+    /// A file cannot be read.
+    #[error("a file cannot be read")]
+    FileUnreadable {
+        /// File name.
+        name: String,
+    },
+    /// A file is larger than the relay takes.
+    #[error("a file is too large")]
+    FileTooLarge {
+        /// File name.
+        name: String,
+        /// The most, in bytes.
+        limit: f64,
+    },
+    /// The relay did not do it.
+    #[error("the relay: {reason:?}")]
+    Relay {
+        /// Why.
+        reason: Reason,
+    },
+    /// The disk is full.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The vault cannot be read.
+    #[error("the vault cannot be read")]
+    Corrupt,
+    /// No such thing.
+    #[error("not found")]
+    NotFound,
+    /// The person stopped it.
+    #[error("cancelled")]
+    Cancelled,
+    /// A fault of the program.
+    #[error("internal fault {code}")]
+    Internal {
+        /// Where.
+        code: String,
+    },
+}
+
+impl Failure {
+    /// A fault of the program, named by the place where it showed.
+    pub fn internal(code: &str) -> Self {
+        Self::Internal { code: code.to_owned() }
+    }
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Self::Relay { reason }
+    }
+}

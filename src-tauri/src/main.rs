@@ -1,0 +1,2 @@
+//! Starts Waxwing.
+fn main() {}
