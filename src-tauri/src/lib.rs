@@ -1,1 +1,226 @@
-//! The desktop shell.
+//! The desktop shell: windows, commands, events, translation. It decides nothing; every answer
+//! comes from `waxwing-client`, and the face in `ui/` shows it.
+
+mod commands;
+mod drop_target;
+mod events;
+mod host;
+mod notify;
+mod paths;
+mod text;
+mod tray;
+
+use clap::Parser;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tauri::{AppHandle, DragDropEvent, Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+use tauri_specta::{Builder, Event, collect_commands, collect_events};
+use waxwing_client::{App, Config};
+
+/// The main window's label, as `capabilities/main.json` names it.
+pub(crate) const MAIN: &str = "main";
+
+/// Sealed messages through a relay that cannot read them.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Options {
+    /// Whose vault to open; each profile is a person of its own.
+    #[arg(long, default_value = "default", value_parser = profile_name)]
+    profile: String,
+}
+
+/// A profile's name is a folder's name: lower-case letters, digits and dashes.
+fn profile_name(name: &str) -> Result<String, String> {
+    let fits = (1..=32).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    fits.then(|| name.to_owned())
+        .ok_or_else(|| "use 1 to 32 lower-case letters, digits and dashes".to_owned())
+}
+
+/// Every command and event, for the handler and for the face's generated bindings.
+fn interface() -> Builder<tauri::Wry> {
+    use commands::{contacts, envelopes, onboarding, settings, vault};
+    Builder::<tauri::Wry>::new()
+        .commands(collect_commands![
+            vault::stage,
+            vault::status,
+            vault::unlock,
+            vault::lock,
+            vault::recover,
+            vault::start_over,
+            vault::still_here,
+            vault::suggest_passphrase,
+            vault::passphrase_strength,
+            vault::unlock_time,
+            onboarding::choose_identity,
+            onboarding::back_to_identity,
+            onboarding::create_vault,
+            onboarding::recovery_code,
+            onboarding::confirm_recovery,
+            onboarding::finish_onboarding,
+            envelopes::envelopes,
+            envelopes::envelope,
+            envelopes::drafts,
+            envelopes::draft,
+            envelopes::new_draft,
+            envelopes::save_draft,
+            envelopes::discard_draft,
+            envelopes::attach_files,
+            envelopes::detach_file,
+            envelopes::set_drop_target,
+            envelopes::send_draft,
+            envelopes::cancel_send,
+            envelopes::recall,
+            envelopes::try_now,
+            envelopes::delete_envelope,
+            envelopes::save_file,
+            envelopes::save_file_as,
+            envelopes::cancel_transfer,
+            contacts::me,
+            contacts::contacts,
+            contacts::contact,
+            contacts::add_contact,
+            contacts::rename_contact,
+            contacts::remove_contact,
+            contacts::mark_compared,
+            contacts::accept_change,
+            settings::settings,
+            settings::save_settings,
+            settings::set_local_relay,
+            settings::copy_text,
+        ])
+        .events(collect_events![
+            events::StageChanged,
+            events::StatusChanged,
+            events::EnvelopesChanged,
+            events::DraftsChanged,
+            events::ContactsChanged,
+            events::SettingsChanged,
+            events::TransferChanged,
+            events::FilesDropped,
+            events::Reopened,
+        ])
+}
+
+/// Opens the window and runs until it is closed.
+pub fn run(options: Options) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let Some(home) = paths::home() else {
+        tracing::error!("this system names no folder for a person's data");
+        return ExitCode::FAILURE;
+    };
+    let Options { profile } = options;
+    let interface = interface();
+
+    let built = tauri::Builder::default()
+        .plugin(
+            tauri_plugin_single_instance::Builder::new()
+                .dbus_id(format!("app.waxwing.profile-{profile}"))
+                .callback(|app, _, _| came_again(app))
+                .build(),
+        )
+        .plugin(tauri_plugin_dialog::init())
+        .plugin(tauri_plugin_notification::init())
+        .plugin(tauri_plugin_clipboard_manager::init())
+        .plugin(tauri_plugin_window_state::Builder::new().with_filename(format!("window-{profile}.json")).build())
+        .invoke_handler(interface.invoke_handler())
+        .setup(move |app| {
+            interface.mount_events(app);
+            let config = Config {
+                profile: profile.clone(),
+                dir: paths::profile(&home, &profile),
+                relay_dir: paths::relay(&home),
+                host: Arc::new(host::EmbeddedRelay::default()),
+            };
+            let engine = tauri::async_runtime::block_on(App::start(config))?;
+            let mut changes = engine.changes();
+            app.manage(engine);
+            app.manage(drop_target::DropTarget::default());
+            let handle = app.handle().clone();
+            tauri::async_runtime::spawn(async move {
+                while let Some(change) = changes.next().await {
+                    events::tell(&handle, change);
+                }
+            });
+            open_main(app.handle(), &profile)?;
+            tray::show(app.handle());
+            Ok(())
+        })
+        .on_window_event(|window, event| match event {
+            WindowEvent::DragDrop(DragDropEvent::Drop { paths, .. }) => {
+                drop_target::dropped(window.app_handle(), paths.clone());
+            }
+            WindowEvent::CloseRequested { api, .. } => tray::closing(window, api),
+            _ => {}
+        })
+        .build(tauri::generate_context!());
+    match built {
+        Ok(app) => {
+            app.run(|app, event| {
+                if let tauri::RunEvent::Exit = event {
+                    tauri::async_runtime::block_on(app.state::<App>().close());
+                }
+            });
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(%error, "Waxwing could not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn open_main(app: &AppHandle, profile: &str) -> tauri::Result<()> {
+    let title = if profile == "default" { "Waxwing".to_owned() } else { format!("Waxwing ({profile})") };
+    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+        .title(title)
+        .inner_size(1200.0, 800.0)
+        .min_inner_size(400.0, 480.0)
+        .build()?;
+    Ok(())
+}
+
+/// Waxwing was started again for this profile: its window comes to the front and says so.
+fn came_again(app: &AppHandle) {
+    raise(app);
+    if let Err(error) = (events::Reopened {}).emit(app) {
+        tracing::warn!(%error, "the window could not be told that it was opened again");
+    }
+}
+
+/// Brings the main window to the front.
+pub(crate) fn raise(app: &AppHandle) {
+    let Some(window) = app.get_webview_window(MAIN) else { return };
+    let raised = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the window could not be brought to the front");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use specta_typescript::Typescript;
+
+    /// The face's bindings are generated from the commands and events here; `make bindings`
+    /// writes them anew.
+    #[test]
+    fn the_generated_bindings_are_current() {
+        let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/src/ipc/bindings.ts");
+        if std::env::var_os("WAXWING_WRITE_BINDINGS").is_some() {
+            super::interface().export(Typescript::default(), committed).unwrap();
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let fresh = dir.path().join("bindings.ts");
+        super::interface().export(Typescript::default(), &fresh).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(fresh).unwrap(),
+            std::fs::read_to_string(committed).unwrap(),
+            "ui/src/ipc/bindings.ts is stale: run `make bindings`"
+        );
+    }
+}

@@ -1,1 +1,5 @@
-//! Flows, attacks, vectors, layers and windows.
+//! What the tests share: a desk with real Waxwing windows on it.
+
+#![allow(missing_docs, clippy::missing_errors_doc)]
+
+pub mod desk;

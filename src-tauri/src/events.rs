@@ -1,0 +1,81 @@
+//! What a window hears: past tense, and only which thing changed.
+
+use serde::{Deserialize, Serialize};
+use specta::Type;
+use tauri::AppHandle;
+use tauri_specta::Event;
+use waxwing_client::view::{Change, Folder};
+
+macro_rules! event {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+    };
+}
+
+event!(/// The window's stage changed.
+    StageChanged {});
+event!(/// The status bar changed.
+    StatusChanged {});
+event!(/// A list of envelopes changed.
+    EnvelopesChanged {
+        /// The list.
+        folder: Folder,
+        /// The message, when it is only one.
+        id: Option<String>,
+    });
+event!(/// Drafts changed.
+    DraftsChanged {
+        /// The draft, when it is only one.
+        id: Option<String>,
+    });
+event!(/// Contacts changed.
+    ContactsChanged {
+        /// The account, when it is only one.
+        account: Option<String>,
+    });
+event!(/// Settings changed.
+    SettingsChanged {});
+event!(/// A file moved on.
+    TransferChanged {
+        /// Draft or message id.
+        owner: String,
+        /// Attachment id.
+        file: String,
+        /// Bytes done.
+        done: f64,
+        /// Bytes in all.
+        total: f64,
+    });
+event!(/// Dropped files were attached.
+    FilesDropped {
+        /// The draft they went to.
+        draft: String,
+    });
+event!(/// Waxwing was started again for this profile, and this window came to the front.
+    Reopened {});
+
+/// Tells every window of a change.
+pub(crate) fn tell(app: &AppHandle, change: Change) {
+    #[allow(clippy::cast_precision_loss, reason = "sizes stay below 2⁵³")]
+    let told = match change {
+        Change::Stage => StageChanged {}.emit(app),
+        Change::Status => StatusChanged {}.emit(app),
+        Change::Envelopes { folder, id } => EnvelopesChanged { folder, id }.emit(app),
+        Change::Drafts(id) => DraftsChanged { id }.emit(app),
+        Change::Contacts(account) => ContactsChanged { account }.emit(app),
+        Change::Settings => SettingsChanged {}.emit(app),
+        Change::Transfer { owner, file, done, total } => {
+            TransferChanged { owner, file, done: done as f64, total: total as f64 }.emit(app)
+        }
+        Change::Arrived { waiting, sender } => {
+            crate::notify::arrived(app, waiting, sender);
+            StatusChanged {}.emit(app)
+        }
+    };
+    if let Err(error) = told {
+        tracing::warn!(%error, "a window could not be told of a change");
+    }
+}

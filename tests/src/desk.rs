@@ -1,0 +1,259 @@
+//! A desk: one person's computer in a folder of its own, with real Waxwing windows on it, driven
+//! through WebDriver (tauri-driver in front of Debian's WebKitWebDriver).
+//!
+//! Nothing here is skipped: a missing driver, display or built window is a failed test with a
+//! sentence that says what to run.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use thirtyfour::prelude::*;
+
+/// How long a person would wait before calling it broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One computer with its data folder.
+pub struct Desk {
+    home: tempfile::TempDir,
+}
+
+/// A window of one profile.
+pub struct Window {
+    pub driver: WebDriver,
+    pub profile: String,
+    home: PathBuf,
+    server: Child,
+}
+
+impl Desk {
+    pub fn new() -> Result<Self> {
+        let home = tempfile::Builder::new().prefix("waxwing-desk-").tempdir()?;
+        for folder in ["data", "config", "cache", "Downloads", "runtime"] {
+            std::fs::create_dir(home.path().join(folder))?;
+        }
+        std::fs::write(
+            home.path().join("config/user-dirs.dirs"),
+            "XDG_DOWNLOAD_DIR=\"$HOME/Downloads\"\n",
+        )?;
+        Ok(Self { home })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn downloads(&self) -> PathBuf {
+        self.home.path().join("Downloads")
+    }
+
+    /// A profile's folder on disk.
+    pub fn profile(&self, name: &str) -> PathBuf {
+        self.home.path().join("data/waxwing/profiles").join(name)
+    }
+
+    /// Opens a profile's window.
+    pub async fn open(&self, profile: &str) -> Result<Window> {
+        let application = application()?;
+        let (port, native) = (free_port()?, free_port()?);
+        let server = self
+            .command("tauri-driver")
+            .args(["--port", &port.to_string(), "--native-port", &native.to_string()])
+            .args(["--native-driver", "/usr/bin/WebKitWebDriver"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("tauri-driver is missing: run `make setup-tests`")?;
+        let mut window = Window {
+            driver: connect(port, &application, profile).await?,
+            profile: profile.to_owned(),
+            home: self.home.path().to_owned(),
+            server,
+        };
+        ensure!(window.server.try_wait()?.is_none(), "tauri-driver ended by itself");
+        window.size(1200, 800).await?;
+        Ok(window)
+    }
+
+    /// A command that sees this desk as the person's home.
+    pub fn command(&self, program: &str) -> Command {
+        let home = self.home.path();
+        let mut command = Command::new(program);
+        command
+            .env("HOME", home)
+            .env("XDG_DATA_HOME", home.join("data"))
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("LANG", "C.UTF-8")
+            .env("LC_ALL", "C.UTF-8")
+            // Drawing needs no graphics card here.
+            .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
+            .env("RUST_LOG", "warn");
+        command
+    }
+}
+
+async fn connect(port: u16, application: &Path, profile: &str) -> Result<WebDriver> {
+    let capabilities = Capabilities::from_iter([
+        ("browserName".to_owned(), json!("wry")),
+        (
+            "tauri:options".to_owned(),
+            json!({ "application": application, "args": ["--profile", profile] }),
+        ),
+    ]);
+    let address = format!("http://127.0.0.1:{port}");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match WebDriver::new(&address, capabilities.clone()).await {
+            Ok(driver) => return Ok(driver),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).context("no window opened: is there a display? use tools/with-display.sh");
+            }
+            // The driver's port opens a moment after its process starts.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+impl Window {
+    /// Resizes the window.
+    pub async fn size(&self, width: u32, height: u32) -> Result<()> {
+        self.driver.set_window_rect(0, 0, width, height).await?;
+        Ok(())
+    }
+
+    /// Waits for the element that an XPath names to be on the screen.
+    pub async fn see(&self, xpath: &str) -> Result<WebElement> {
+        self.driver
+            .query(By::XPath(xpath.to_owned()))
+            .wait(PATIENCE, Duration::from_millis(50))
+            .and_displayed()
+            .first()
+            .await
+            .with_context(|| format!("{}: never saw {xpath}", self.profile))
+    }
+
+    /// Waits for a text anywhere on the screen.
+    pub async fn see_text(&self, text: &str) -> Result<WebElement> {
+        self.see(&format!("//*[contains(normalize-space(.), {text:?})][not(self::script)][not(*[contains(normalize-space(.), {text:?})])]"))
+            .await
+    }
+
+    /// Waits until an element is gone.
+    pub async fn see_gone(&self, xpath: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.driver.query(By::XPath(xpath.to_owned())).nowait().exists().await? {
+            ensure!(Instant::now() < deadline, "{}: still there: {xpath}", self.profile);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Presses the button, link or tab with this accessible name.
+    pub async fn press(&self, name: &str) -> Result<()> {
+        let element = self.see(&named("*[self::button or self::a or @role='button' or @role='tab' or @role='option' or @role='menuitem']", name)).await?;
+        element.wait_until().wait(PATIENCE, Duration::from_millis(50)).enabled().await?;
+        element.click().await?;
+        Ok(())
+    }
+
+    /// Types into the field with this label, after what is there.
+    pub async fn type_into(&self, label: &str, text: &str) -> Result<()> {
+        let field = self.field(label).await?;
+        field.send_keys(text).await?;
+        Ok(())
+    }
+
+    /// The field with this label.
+    pub async fn field(&self, label: &str) -> Result<WebElement> {
+        let by_label = format!("//*[self::input or self::textarea or self::select][@id = //label[normalize-space(.)={label:?}]/@for or @aria-label={label:?}] | //label[normalize-space(text())={label:?} or .//*[normalize-space(text())={label:?}]]//*[self::input or self::textarea or self::select] | //*[self::input or self::textarea][@aria-labelledby = //*[normalize-space(.)={label:?}]/@id]");
+        self.see(&by_label).await
+    }
+
+    /// A picture of the window under `target/screens`.
+    pub async fn picture(&self, name: &str) -> Result<PathBuf> {
+        let folder = root().join("target/screens");
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("{name}.png"));
+        self.driver.screenshot(&path).await?;
+        Ok(path)
+    }
+
+    /// `kill -9` of the app: no destructor runs, nothing is flushed.
+    pub fn kill(mut self) -> Result<()> {
+        let pid = self.pid()?;
+        let killed = Command::new("kill").args(["-9", &pid.to_string()]).status()?;
+        ensure!(killed.success(), "kill -9 {pid} failed");
+        self.server.kill()?;
+        self.server.wait()?;
+        Ok(())
+    }
+
+    /// Closes the window as a person would.
+    pub async fn close(mut self) -> Result<()> {
+        let pid = self.pid()?;
+        self.driver.clone().quit().await?;
+        self.server.kill()?;
+        self.server.wait()?;
+        let deadline = Instant::now() + PATIENCE;
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            ensure!(Instant::now() < deadline, "the app did not end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// The app's process: the one that runs this profile on this desk.
+    pub fn pid(&self) -> Result<u32> {
+        let wanted = format!("XDG_DATA_HOME={}", self.home.join("data").display());
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
+            let arguments = read("cmdline");
+            let mut parts = arguments.split(|byte| *byte == 0);
+            let is_app = parts.next().is_some_and(|program| program.ends_with(b"/waxwing"));
+            let is_profile = parts.any(|part| part == self.profile.as_bytes());
+            if is_app && is_profile && read("environ").split(|byte| *byte == 0).any(|part| part == wanted.as_bytes()) {
+                return Ok(pid);
+            }
+        }
+        bail!("the app of profile {} does not run", self.profile)
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        if let Ok(pid) = self.pid() {
+            // A test that failed leaves no window behind.
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// XPath of an element by its accessible name: its label or its text.
+pub fn named(element: &str, name: &str) -> String {
+    format!("//{element}[@aria-label={name:?} or normalize-space(.)={name:?} or @title={name:?}]")
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// The repository's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The built window.
+pub fn application() -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let path = target.join("debug/waxwing");
+    ensure!(path.exists(), "{} is not built: run `make suite`", path.display());
+    Ok(std::fs::canonicalize(path)?)
+}
