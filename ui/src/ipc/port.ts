@@ -1,0 +1,141 @@
+// The one door between the face and the shell. Screens and state know this interface and nothing of Tauri; `real.ts`
+// carries it out over IPC and `fake/` in memory, so that every screen can be looked at in a plain browser.
+//
+// ask: a noun · do: a verb · hear: past tense, carrying only which thing changed. After an event, the face asks again.
+
+import type {
+  Folder,
+  Stage,
+  OnboardingStep,
+  RelayChoice,
+  Status,
+  RelayState,
+  Reason,
+  OutgoingState,
+  IncomingState,
+  Unopenable,
+  Party,
+  ComparedState,
+  EnvelopeRow,
+  Page,
+  EnvelopeView,
+  FileView,
+  Draft,
+  DraftText,
+  Contact,
+  Me,
+  Settings,
+  Strength,
+  UnlockTime,
+  Failure,
+} from "./bindings";
+
+export type {
+  Folder,
+  Stage,
+  OnboardingStep,
+  RelayChoice,
+  Status,
+  RelayState,
+  Reason,
+  OutgoingState,
+  IncomingState,
+  Unopenable,
+  Party,
+  ComparedState,
+  EnvelopeRow,
+  Page,
+  EnvelopeView,
+  FileView,
+  Draft,
+  DraftText,
+  Contact,
+  Me,
+  Settings,
+  Strength,
+  UnlockTime,
+  Failure,
+};
+
+/** What every command answers: the data, or a small tagged code that `text/` turns into a sentence. */
+export type Result<T> = { status: "ok"; data: T } | { status: "error"; error: Failure };
+
+/** What the shell tells, and only which thing changed. */
+export interface Events {
+  stageChanged: Record<string, never>;
+  statusChanged: Record<string, never>;
+  envelopesChanged: { folder: Folder; id: string | null };
+  draftsChanged: { id: string | null };
+  contactsChanged: { account: string | null };
+  settingsChanged: Record<string, never>;
+  transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
+  filesDropped: { draft: string };                    // Rust attached dropped files to the draft being edited
+}
+
+export type Unlisten = () => void;
+
+export interface Port {
+
+  // ask
+  stage(): Promise<Result<Stage>>;
+  status(): Promise<Result<Status>>;
+  me(): Promise<Result<Me>>;
+  envelopes(folder: Folder, cursor: string | null, limit: number): Promise<Result<Page<EnvelopeRow>>>;
+  envelope(id: string): Promise<Result<EnvelopeView>>; // also marks an inbox envelope opened
+  drafts(cursor: string | null, limit: number): Promise<Result<Page<Draft>>>;
+  draft(id: string): Promise<Result<Draft>>;
+  contacts(): Promise<Result<Contact[]>>;
+  contact(account: string): Promise<Result<Contact>>;
+  settings(): Promise<Result<Settings>>;
+  suggestPassphrase(): Promise<Result<string>>; // seven words
+  passphraseStrength(passphrase: string): Promise<Result<Strength>>;
+  unlockTime(): Promise<Result<UnlockTime>>; // measured on this computer
+
+  // do: onboarding
+  chooseIdentity(name: string, relay: RelayChoice): Promise<Result<Stage>>; // persisted; quitting and coming back continues
+  createVault(passphrase: string): Promise<Result<Stage>>; // ~1 s; then step "recovery"
+  recoveryCode(): Promise<Result<string[]>>; // 24 words, shown in 6 groups of 4; after a restart at this step a NEW code is made
+  confirmRecovery(groups: [number, string][]): Promise<Result<Stage>>; // e.g. [[2,"w w w w"],[5,"w w w w"]]; registers at the relay; step "done"
+  finishOnboarding(sendTest: boolean): Promise<Result<Stage>>;
+  backToIdentity(): Promise<Result<Stage>>;
+
+  // do: vault
+  unlock(passphrase: string): Promise<Result<Stage>>;
+  lock(): Promise<Result<Stage>>;
+  recover(words: string, newPassphrase: string): Promise<Result<Stage>>; // recovery code sets a new passphrase
+  startOver(): Promise<Result<Stage>>; // renames the old vault folder, never deletes
+  stillHere(): Promise<Result<null>>; // activity, resets auto-lock (send at most every 10 s)
+
+  // do: messages
+  newDraft(inReplyTo: string | null): Promise<Result<Draft>>;
+  saveDraft(id: string, text: DraftText): Promise<Result<null>>;
+  discardDraft(id: string): Promise<Result<null>>;
+  attachFiles(id: string): Promise<Result<Draft>>; // opens the system's file picker in Rust
+  detachFile(id: string, file: string): Promise<Result<Draft>>;
+  sendDraft(id: string, text: DraftText): Promise<Result<string>>; // → envelope id; sealed and queued when this returns
+  cancelSend(id: string): Promise<Result<string>>; // an outbox envelope back to a draft → draft id
+  recall(id: string): Promise<Result<null>>; // while still at the relay
+  tryNow(id: string | null): Promise<Result<null>>;
+  deleteEnvelope(id: string): Promise<Result<null>>;
+  saveFile(envelope: string, file: string): Promise<Result<FileView>>; // into Downloads, never overwriting
+  saveFileAs(envelope: string, file: string): Promise<Result<FileView | null>>; // picker; null = cancelled
+  cancelTransfer(file: string): Promise<Result<null>>;
+
+  // do: contacts
+  addContact(address: string): Promise<Result<Contact>>;
+  renameContact(account: string, name: string): Promise<Result<Contact>>;
+  removeContact(account: string): Promise<Result<null>>;
+  markCompared(account: string, same: boolean): Promise<Result<Contact>>;
+  acceptChange(account: string): Promise<Result<Contact>>; // after an unexplained change
+  copyText(text: string): Promise<Result<null>>; // clipboard in Rust
+
+  // do: settings
+  saveSettings(settings: Settings): Promise<Result<Settings>>;
+  setLocalRelay(running: boolean): Promise<Result<Status>>;
+
+  // hear
+  /** Where dropped files go: the draft being edited, or nowhere. Rust reads the files itself. */
+  setDropTarget(draft: string | null): Promise<Result<null>>;
+  /** Calls `heard` for every such event until the returned function is called. */
+  listen<K extends keyof Events>(event: K, heard: (payload: Events[K]) => void): Promise<Unlisten>;
+}

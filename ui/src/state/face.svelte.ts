@@ -1,0 +1,134 @@
+// Everything the face shows, in one place: one class per noun, wired to the shell's events.
+// Invariant: when the stage is not `open`, no class holds anything that came out of the vault.
+import type { Port, Unlisten } from "../ipc";
+import { Announcer } from "./announcer.svelte";
+import { Clock } from "./clock.svelte";
+import { ContactsState } from "./contacts.svelte";
+import { DraftsState } from "./drafts.svelte";
+import { FolderState } from "./folder.svelte";
+import { OnboardingState } from "./onboarding.svelte";
+import { OpenedState } from "./opened.svelte";
+import { Place } from "./place.svelte";
+import { SettingsState } from "./settings.svelte";
+import { StageState } from "./stage.svelte";
+import { StatusState } from "./status.svelte";
+
+const BETWEEN_SIGNS_OF_LIFE = 10_000;
+
+export class Face {
+  readonly stage: StageState;
+  readonly onboarding: OnboardingState;
+  readonly status: StatusState;
+  readonly settings: SettingsState;
+  readonly contacts: ContactsState;
+  readonly drafts: DraftsState;
+  readonly opened: OpenedState;
+  readonly folders: { inbox: FolderState; outbox: FolderState; sent: FolderState };
+  readonly place = new Place();
+  readonly clock = new Clock();
+  readonly announcer = new Announcer();
+
+  readonly #port: Port;
+  #unlisten: Unlisten[] = [];
+  #wasOpen = false;
+  #lastSign = 0;
+
+  constructor(port: Port) {
+    this.#port = port;
+    this.stage = new StageState(port);
+    this.onboarding = new OnboardingState(port);
+    this.status = new StatusState(port);
+    this.settings = new SettingsState(port);
+    this.contacts = new ContactsState(port);
+    this.drafts = new DraftsState(port);
+    this.opened = new OpenedState(port);
+    this.folders = {
+      inbox: new FolderState(port, "inbox"),
+      outbox: new FolderState(port, "outbox"),
+      sent: new FolderState(port, "sent"),
+    };
+  }
+
+  async start(): Promise<void> {
+    const port = this.#port;
+    this.#unlisten = await Promise.all([
+      port.listen("stageChanged", () => void this.stage.read()),
+      port.listen("statusChanged", () => void this.status.read()),
+      port.listen("settingsChanged", () => void this.settings.read()),
+      port.listen("contactsChanged", () => this.#ifOpen(() => this.contacts.read())),
+      port.listen("draftsChanged", () => this.#ifOpen(() => this.drafts.read())),
+      port.listen("envelopesChanged", ({ folder, id }) =>
+        this.#ifOpen(async () => {
+          const folderState = this.folders[folder];
+          await Promise.all([
+            folderState.loaded || this.place.section === folder ? folderState.read() : null,
+            this.opened.id !== null && (id === null || id === this.opened.id) ? this.opened.read() : null,
+          ]);
+        }),
+      ),
+      port.listen("transferChanged", ({ owner, file, done, total }) => {
+        if (owner === this.opened.id) this.opened.progressed(file, done, total);
+        const writing = this.drafts.writing;
+        if (writing && owner === writing.id) writing.progress = { ...writing.progress, [file]: { done, total } };
+      }),
+      port.listen("filesDropped", ({ draft }) => {
+        if (this.drafts.writing?.id === draft) void this.drafts.writing.readFiles();
+      }),
+    ]);
+    this.clock.start();
+    await Promise.all([this.settings.read(), this.stage.read()]);
+  }
+
+  stop(): void {
+    for (const unlisten of this.#unlisten) unlisten();
+    this.#unlisten = [];
+    this.clock.stop();
+  }
+
+  /** Called whenever the stage changes: fills what an open window shows, or empties everything. */
+  stageMoved(): void {
+    const open = this.stage.current?.kind === "open";
+    if (open && !this.#wasOpen) void this.#fill();
+    if (!open) this.#empty();
+    this.#wasOpen = open;
+  }
+
+  /** Locks after saving what is being written. */
+  async lock(): Promise<void> {
+    await this.drafts.leave();
+    await this.stage.lock();
+  }
+
+  /** A sign of life from the person; tells the shell at most every ten seconds. */
+  stillHere(): void {
+    const now = Date.now();
+    if (!this.#wasOpen || now - this.#lastSign < BETWEEN_SIGNS_OF_LIFE) return;
+    this.#lastSign = now;
+    void this.#port.stillHere();
+  }
+
+  async #fill(): Promise<void> {
+    await Promise.all([
+      this.onboarding.clear(),
+      this.status.read(),
+      this.settings.read(),
+      this.contacts.read(),
+      this.drafts.read(),
+      this.folders.inbox.read(),
+    ]);
+  }
+
+  #empty(): void {
+    this.status.clear();
+    this.contacts.clear();
+    this.drafts.clear();
+    this.opened.clear();
+    for (const folder of Object.values(this.folders)) folder.clear();
+    this.place.clear();
+    this.announcer.clear();
+  }
+
+  #ifOpen(read: () => Promise<unknown>): void {
+    if (this.stage.current?.kind === "open") void read();
+  }
+}

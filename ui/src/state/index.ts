@@ -1,0 +1,28 @@
+// What screens may use of the state, and the nouns they show.
+export { provideFace, useFace } from "./context";
+export { Face } from "./face.svelte";
+export { Writing } from "./drafts.svelte";
+export { fileNow } from "./opened.svelte";
+export { sections, type Detail, type Section } from "./place.svelte";
+export type { FolderState } from "./folder.svelte";
+export type {
+  ComparedState,
+  Contact,
+  Draft,
+  EnvelopeRow,
+  EnvelopeView,
+  Failure,
+  FileView,
+  Folder,
+  IncomingState,
+  OnboardingStep,
+  OutgoingState,
+  Party,
+  Reason,
+  RelayChoice,
+  RelayState,
+  Settings,
+  Stage,
+  Status,
+  Unopenable,
+} from "../ipc";

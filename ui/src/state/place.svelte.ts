@@ -1,0 +1,50 @@
+// Where the person is: the section in the rail, and what the detail pane shows in each section.
+
+export type Section = "inbox" | "outbox" | "sent" | "drafts" | "contacts" | "settings";
+export type Detail =
+  | { kind: "envelope"; id: string }
+  | { kind: "draft"; id: string }
+  | { kind: "contact"; account: string }
+  | { kind: "addContact" };
+
+export const sections: readonly Section[] = ["inbox", "outbox", "sent", "drafts", "contacts", "settings"];
+
+export class Place {
+  section = $state<Section>("inbox");
+  #details = $state.raw<Partial<Record<Section, Detail>>>({});
+  /** What was shown before the composer opened over it. */
+  #before: Detail | null = null;
+
+  get detail(): Detail | null {
+    return this.#details[this.section] ?? null;
+  }
+
+  go(section: Section): void {
+    this.section = section;
+  }
+
+  show(detail: Detail | null): void {
+    const now = this.detail;
+    this.#before = detail?.kind === "draft" && now?.kind === "envelope" ? now : null;
+    this.#set(detail);
+  }
+
+  /** Closes the detail pane: back to what the composer covered, else to the list. */
+  back(): void {
+    const before = this.#before;
+    this.#before = null;
+    this.#set(before);
+  }
+
+  clear(): void {
+    this.section = "inbox";
+    this.#details = {};
+    this.#before = null;
+  }
+
+  #set(detail: Detail | null): void {
+    const rest = { ...this.#details };
+    delete rest[this.section];
+    this.#details = detail ? { ...rest, [this.section]: detail } : rest;
+  }
+}
