@@ -45,7 +45,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// `hdr = det-CBOR(["waxwing/env/v1", env_id, expires_at])`: external_aad of the content.
+    /// `hdr = det-CBOR(["waxwing/env/v1", env_id, expires_at])`: `external_aad` of the content.
     pub fn encode(&self) -> Vec<u8> {
         cbor::encode(&Value::Array(vec![
             Value::from(HEADER_LABEL),
@@ -95,7 +95,7 @@ impl Content {
     }
 
     /// The AEAD's additional data: `Enc_structure` `["Encrypt", protected, external_aad]` of RFC
-    /// 9052 section 5.3 with the encoded [`Header`] as external_aad.
+    /// 9052 section 5.3 with the encoded [`Header`] as `external_aad`.
     pub fn enc_structure(commit: &Digest, header: &Header) -> Vec<u8> {
         cbor::encode(&Value::Array(vec![
             Value::from("Encrypt"),

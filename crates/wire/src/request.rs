@@ -129,14 +129,14 @@ pub fn prepare(target: &Target<'_>, params: &Params) -> Result<ToSign, RequestEr
         let created = sfv::Integer::try_from(created).map_err(|_| RequestError::Malformed)?;
         let keyid = format!("{}.{}", params.account_id, params.device_id);
         let nonce = b64::encode(&params.nonce);
-        let written = inner
+        let _written = inner
             .finish()
             .parameter(key("created")?, created)
             .parameter(key("nonce")?, string(&nonce)?)
             .parameter(key("keyid")?, string(&keyid)?)
             .parameter(key("alg")?, string(ALG)?)
-            .parameter(key("tag")?, string(TAG)?);
-        drop(written);
+            .parameter(key("tag")?, string(TAG)?)
+            .finish();
     }
     let signature_params = list.finish().ok_or(RequestError::Malformed)?;
     let lines: Vec<(&str, &str)> = components
