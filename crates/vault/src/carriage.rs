@@ -1,0 +1,429 @@
+//! What leaves and arrives while the vault is locked: ciphertext, routing and counts, no names and no
+//! text.
+//!
+//! A [`Carriage`] is a handle of the profile, the same for the locked and the open vault: clone it
+//! freely. Ordered storage only; that a lane is strict (only its head is sent) is the client's rule.
+//! All calls block on the disk.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use waxwing_wire::ids::{EnvelopeId, MailboxId};
+
+use crate::changes::Changes;
+use crate::engine::all_rows;
+use crate::rows::LaneId;
+use crate::rows::{Incoming, Outgoing, OutgoingId, OwedAck, Watch};
+use crate::shared::Shared;
+use crate::trees::{FETCHED, INCOMING, OUTBOX, OWED, PLAIN, SUBMISSIONS, WATCH};
+use crate::{Files, Order, VaultError};
+
+const CURSOR: &str = "mailbox-cursor";
+
+/// The rows that are readable while locked.
+#[derive(Clone)]
+pub struct Carriage {
+    shared: Arc<Shared>,
+}
+
+impl Carriage {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The first submission of every lane: what may be sent now.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn heads(&self) -> Result<Vec<Outgoing>, VaultError> {
+        let mut heads = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let engine = &self.shared.engine;
+            let rows = engine.page(OUTBOX, &[], after.as_deref(), Order::OldestFirst, 1)?;
+            let Some((_, value)) = rows.first() else {
+                return Ok(heads);
+            };
+            let head: Outgoing = decode(OUTBOX, value)?;
+            after = Some(lane_key(&head.lane, u64::MAX));
+            heads.push(head);
+        }
+    }
+
+    /// The first submission of one lane.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn head(&self, lane: &LaneId) -> Result<Option<Outgoing>, VaultError> {
+        let engine = &self.shared.engine;
+        let rows = engine.page(OUTBOX, lane.as_bytes(), None, Order::OldestFirst, 1)?;
+        rows.first()
+            .map(|(_, value)| decode(OUTBOX, value))
+            .transpose()
+    }
+
+    /// Everything in the outbox, lane by lane, in order.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn outbox(&self) -> Result<Vec<Outgoing>, VaultError> {
+        self.all(OUTBOX)
+    }
+
+    /// Everything in one lane, in order.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn in_lane(&self, lane: &LaneId) -> Result<Vec<Outgoing>, VaultError> {
+        let engine = &self.shared.engine;
+        let rows = engine.page(
+            OUTBOX,
+            lane.as_bytes(),
+            None,
+            Order::OldestFirst,
+            usize::MAX,
+        )?;
+        rows.iter()
+            .map(|(_, value)| decode(OUTBOX, value))
+            .collect()
+    }
+
+    /// The bytes of one submission, as they go to the relay.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn submission(&self, id: &OutgoingId) -> Result<Option<Vec<u8>>, VaultError> {
+        self.shared.engine.load(SUBMISSIONS, id.as_bytes())
+    }
+
+    /// How many submissions wait.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn outbox_count(&self) -> Result<u64, VaultError> {
+        self.shared.engine.count(OUTBOX, &[])
+    }
+
+    /// Envelopes fetched and not yet opened, in the relay's order.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn incoming(&self) -> Result<Vec<Incoming>, VaultError> {
+        self.all(INCOMING)
+    }
+
+    /// The bytes of one fetched envelope.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn fetched(&self, seq: u64) -> Result<Option<Vec<u8>>, VaultError> {
+        self.shared.engine.load(FETCHED, &seq.to_be_bytes())
+    }
+
+    /// How many fetched envelopes are not yet opened.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn incoming_count(&self) -> Result<u64, VaultError> {
+        self.shared.engine.count(INCOMING, &[])
+    }
+
+    /// The highest relay sequence that was ever kept; where to fetch on. 0 before the first.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn cursor(&self) -> Result<u64, VaultError> {
+        Ok(self.plain(CURSOR)?.unwrap_or(0))
+    }
+
+    /// Acknowledgements that the relay has not yet got, in order.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn owed_acks(&self) -> Result<Vec<OwedAck>, VaultError> {
+        self.all(OWED)
+    }
+
+    /// Deliveries that are watched, in no particular order.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn watched(&self) -> Result<Vec<Watch>, VaultError> {
+        self.all(WATCH)
+    }
+
+    /// An open value by name: for what must be known before unlocking and is no secret (language,
+    /// theme). Never a name, a text or a key.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn plain<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, VaultError> {
+        let stored = self.shared.engine.load(PLAIN, name.as_bytes())?;
+        stored.map(|value| decode(PLAIN, &value)).transpose()
+    }
+
+    /// The sealed attachments of this profile.
+    ///
+    /// # Errors
+    /// [`VaultError`] when the folder cannot be made.
+    pub fn files(&self) -> Result<Files, VaultError> {
+        Ok(Files::new(self.shared.folder.files()?))
+    }
+
+    /// Bytes that the store takes on disk.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn size_on_disk(&self) -> Result<u64, VaultError> {
+        self.shared.engine.size_on_disk()
+    }
+
+    /// Makes changes of these rows, all or none, and returns when they survive a power cut. Never
+    /// call `commit` inside `work`.
+    ///
+    /// # Errors
+    /// As [`Store::commit`](crate::Store::commit).
+    pub fn commit<T, E: From<VaultError>>(
+        &self,
+        work: impl FnOnce(&mut CarriageTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.shared.commit(|changes| {
+            let mut tx = CarriageTx::new(changes);
+            let out = work(&mut tx)?;
+            Ok((out, tx.into_changes()))
+        })
+    }
+
+    fn all<T: DeserializeOwned>(&self, tree: &'static str) -> Result<Vec<T>, VaultError> {
+        let rows = all_rows(self.shared.engine.as_ref(), tree)?;
+        rows.iter().map(|(_, value)| decode(tree, value)).collect()
+    }
+}
+
+impl core::fmt::Debug for Carriage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Carriage")
+    }
+}
+
+/// Changes of the carriage within one commit; also part of every
+/// [`Tx`](crate::Tx), see [`Tx::carriage`](crate::Tx::carriage).
+pub struct CarriageTx<'a> {
+    changes: Changes<'a>,
+    next_positions: HashMap<LaneId, u64>,
+}
+
+impl<'a> CarriageTx<'a> {
+    pub(crate) fn new(changes: Changes<'a>) -> Self {
+        Self {
+            changes,
+            next_positions: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn changes(&self) -> &Changes<'a> {
+        &self.changes
+    }
+
+    pub(crate) fn changes_mut(&mut self) -> &mut Changes<'a> {
+        &mut self.changes
+    }
+
+    pub(crate) fn into_changes(self) -> Changes<'a> {
+        self.changes
+    }
+
+    /// Puts a submission at the end of its lane; sets and answers its position.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn append(&mut self, row: &mut Outgoing, submission: &[u8]) -> Result<u64, VaultError> {
+        row.position = self.next_position(&row.lane)?;
+        row.length = submission.len() as u64;
+        self.next_positions.insert(row.lane, row.position + 1);
+        let key = lane_key(&row.lane, row.position);
+        self.changes.put(OUTBOX, key, encode(row)?);
+        let key = row.id.as_bytes().to_vec();
+        self.changes.put(SUBMISSIONS, key, submission.to_vec());
+        Ok(row.position)
+    }
+
+    /// Writes the new state of a submission.
+    ///
+    /// # Errors
+    /// [`VaultError::Missing`] when it is not in the outbox (any more).
+    pub fn update(&mut self, row: &Outgoing) -> Result<(), VaultError> {
+        let key = lane_key(&row.lane, row.position);
+        let there: Option<Outgoing> = self.load(OUTBOX, &key)?;
+        if there.is_none_or(|there| there.id != row.id) {
+            return Err(VaultError::Missing(OUTBOX));
+        }
+        self.changes.put(OUTBOX, key, encode(row)?);
+        Ok(())
+    }
+
+    /// Takes a submission out of its lane: it arrived, expired or was recalled. Nothing happens when
+    /// it is not there.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn remove(&mut self, row: &Outgoing) -> Result<(), VaultError> {
+        let key = lane_key(&row.lane, row.position);
+        let there: Option<Outgoing> = self.load(OUTBOX, &key)?;
+        if there.is_some_and(|there| there.id == row.id) {
+            self.changes.delete(OUTBOX, key);
+            self.changes.delete(SUBMISSIONS, row.id.as_bytes().to_vec());
+        }
+        Ok(())
+    }
+
+    /// Keeps a fetched envelope, owes the relay its acknowledgement, and moves the cursor. One that
+    /// was fetched before and is still there, or was acknowledged, is not doubled: answers whether it
+    /// is new.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn keep(
+        &mut self,
+        seq: u64,
+        received_at: u64,
+        fetched_at: u64,
+        envelope: &[u8],
+    ) -> Result<bool, VaultError> {
+        let cursor: u64 = self.load(PLAIN, CURSOR.as_bytes())?.unwrap_or(0);
+        self.owe(&OwedAck { seq, retry: None })?;
+        if seq <= cursor {
+            return Ok(false);
+        }
+        let row = Incoming {
+            seq,
+            received_at,
+            fetched_at,
+            length: envelope.len() as u64,
+            reason: None,
+            attempts: 0,
+        };
+        let key = seq.to_be_bytes().to_vec();
+        self.changes.put(INCOMING, key.clone(), encode(&row)?);
+        self.changes.put(FETCHED, key, envelope.to_vec());
+        self.put_plain(CURSOR, &seq)?;
+        Ok(true)
+    }
+
+    /// Writes the new state of a fetched envelope.
+    ///
+    /// # Errors
+    /// [`VaultError::Missing`] when it is not there (any more).
+    pub fn update_incoming(&mut self, row: &Incoming) -> Result<(), VaultError> {
+        let key = row.seq.to_be_bytes().to_vec();
+        if self.changes.load(INCOMING, &key)?.is_none() {
+            return Err(VaultError::Missing(INCOMING));
+        }
+        self.changes.put(INCOMING, key, encode(row)?);
+        Ok(())
+    }
+
+    /// Removes a fetched envelope: it was opened, or given up.
+    pub fn remove_incoming(&mut self, seq: u64) {
+        self.changes.delete(INCOMING, seq.to_be_bytes().to_vec());
+        self.changes.delete(FETCHED, seq.to_be_bytes().to_vec());
+    }
+
+    /// Sets the mailbox cursor, for a mailbox that starts anew (another relay).
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn set_cursor(&mut self, seq: u64) -> Result<(), VaultError> {
+        self.put_plain(CURSOR, &seq)
+    }
+
+    /// Owes the relay an acknowledgement; replaces one with the same sequence.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn owe(&mut self, ack: &OwedAck) -> Result<(), VaultError> {
+        let key = ack.seq.to_be_bytes().to_vec();
+        self.changes.put(OWED, key, encode(ack)?);
+        Ok(())
+    }
+
+    /// The relay has these acknowledgements.
+    pub fn paid(&mut self, seqs: &[u64]) {
+        for seq in seqs {
+            self.changes.delete(OWED, seq.to_be_bytes().to_vec());
+        }
+    }
+
+    /// Watches a delivery, or writes its new state.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn watch(&mut self, row: &Watch) -> Result<(), VaultError> {
+        let key = watch_key(&row.envelope, &row.to);
+        self.changes.put(WATCH, key, encode(row)?);
+        Ok(())
+    }
+
+    /// Stops watching a delivery.
+    pub fn unwatch(&mut self, envelope: &EnvelopeId, to: &MailboxId) {
+        self.changes.delete(WATCH, watch_key(envelope, to));
+    }
+
+    /// Writes an open value, see [`Carriage::plain`].
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn put_plain<T: Serialize>(&mut self, name: &str, value: &T) -> Result<(), VaultError> {
+        let key = name.as_bytes().to_vec();
+        self.changes.put(PLAIN, key, encode(value)?);
+        Ok(())
+    }
+
+    fn next_position(&self, lane: &LaneId) -> Result<u64, VaultError> {
+        if let Some(position) = self.next_positions.get(lane) {
+            return Ok(*position);
+        }
+        let engine = self.changes.engine();
+        let last = engine.page(OUTBOX, lane.as_bytes(), None, Order::NewestFirst, 1)?;
+        match last.first() {
+            None => Ok(0),
+            Some((_, value)) => Ok(decode::<Outgoing>(OUTBOX, value)?.position + 1),
+        }
+    }
+
+    fn load<T: DeserializeOwned>(
+        &self,
+        tree: &'static str,
+        key: &[u8],
+    ) -> Result<Option<T>, VaultError> {
+        let stored = self.changes.load(tree, key)?;
+        stored.map(|value| decode(tree, &value)).transpose()
+    }
+}
+
+impl core::fmt::Debug for CarriageTx<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("CarriageTx")
+    }
+}
+
+fn lane_key(lane: &LaneId, position: u64) -> Vec<u8> {
+    [lane.as_bytes().as_slice(), &position.to_be_bytes()].concat()
+}
+
+fn watch_key(envelope: &EnvelopeId, to: &MailboxId) -> Vec<u8> {
+    [envelope.as_ref(), to.as_ref()].concat()
+}
+
+fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, VaultError> {
+    let mut out = Vec::new();
+    ciborium::into_writer(row, &mut out)
+        .map_err(|_| VaultError::Corrupt("row cannot be written"))?;
+    Ok(out)
+}
+
+fn decode<T: DeserializeOwned>(tree: &'static str, value: &[u8]) -> Result<T, VaultError> {
+    ciborium::from_reader(value).map_err(|_| VaultError::DoesNotOpen(tree))
+}

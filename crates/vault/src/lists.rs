@@ -1,0 +1,153 @@
+//! What hangs on messages: their order in each list, the way back from an envelope, and how many
+//! were not looked at. Kept in step by every put and delete of a [`Message`].
+
+use waxwing_wire::ids::{EnvelopeId, MessageId};
+
+use crate::engine::Engine;
+use crate::keys::Keys;
+use crate::rows::{MailBox, Message, Row as _};
+use crate::{Cursor, Listing, Order, Page, Tx, VaultError, trees};
+
+/// Schema of the index rows.
+const SCHEMA: u32 = 1;
+
+impl MailBox {
+    fn places(self) -> &'static str {
+        match self {
+            Self::Inbox => trees::INBOX_PLACES,
+            Self::Sent => trees::SENT_PLACES,
+        }
+    }
+}
+
+/// Before a message is written: gives a new one its place, finds it by its envelopes, counts it.
+pub(crate) fn keep(message: &Message, tx: &mut Tx<'_>) -> Result<(), VaultError> {
+    let name = Message::name(&message.key());
+    let placed = tx.keys().hide(trees::PLACED, &name)?;
+    if tx.changes().load(trees::PLACED, &placed)?.is_none() {
+        let number = next_number(message.mailbox, tx)?.to_be_bytes();
+        let places = message.mailbox.places();
+        let sealed = tx.seal_small(places, &number, message.id.as_ref())?;
+        tx.changes_mut().put(places, number.to_vec(), sealed);
+        let sealed = tx.seal_small(trees::PLACED, &placed, &number)?;
+        tx.changes_mut().put(trees::PLACED, placed, sealed);
+    }
+    for delivery in message
+        .recipients
+        .iter()
+        .flat_map(|party| &party.deliveries)
+    {
+        let key = tx
+            .keys()
+            .hide(trees::ENVELOPES, delivery.envelope.as_ref())?;
+        let sealed = tx.seal_small(trees::ENVELOPES, &key, &name)?;
+        tx.changes_mut().put(trees::ENVELOPES, key, sealed);
+    }
+    let key = tx.keys().hide(trees::UNOPENED, &name)?;
+    if message.mailbox == MailBox::Inbox && !message.opened {
+        let sealed = tx.seal_small(trees::UNOPENED, &key, &[])?;
+        tx.changes_mut().put(trees::UNOPENED, key, sealed);
+    } else {
+        tx.changes_mut().delete(trees::UNOPENED, key);
+    }
+    Ok(())
+}
+
+/// Before a message is removed.
+pub(crate) fn forget(key: &(MailBox, MessageId), tx: &mut Tx<'_>) -> Result<(), VaultError> {
+    let name = Message::name(key);
+    let placed = tx.keys().hide(trees::PLACED, &name)?;
+    if let Some(stored) = tx.changes().load(trees::PLACED, &placed)? {
+        let number = tx.keys().open(trees::PLACED, SCHEMA, &placed, &stored)?;
+        tx.changes_mut().delete(key.0.places(), number.to_vec());
+        tx.changes_mut().delete(trees::PLACED, placed);
+    }
+    if let Some(message) = tx.load::<Message>(key)? {
+        for delivery in message
+            .recipients
+            .iter()
+            .flat_map(|party| &party.deliveries)
+        {
+            let key = tx
+                .keys()
+                .hide(trees::ENVELOPES, delivery.envelope.as_ref())?;
+            tx.changes_mut().delete(trees::ENVELOPES, key);
+        }
+    }
+    let key = tx.keys().hide(trees::UNOPENED, &name)?;
+    tx.changes_mut().delete(trees::UNOPENED, key);
+    Ok(())
+}
+
+/// The running number after the last one, seen from inside the commit.
+fn next_number(mailbox: MailBox, tx: &Tx<'_>) -> Result<u64, VaultError> {
+    let engine = tx.changes().engine();
+    let last = engine.page(mailbox.places(), &[], None, Order::NewestFirst, 1)?;
+    let mut number = match last.first() {
+        None => 0,
+        Some((key, _)) => number_of(key)? + 1,
+    };
+    // Others may have been added in this very commit.
+    while tx
+        .changes()
+        .load(mailbox.places(), &number.to_be_bytes())?
+        .is_some()
+    {
+        number += 1;
+    }
+    Ok(number)
+}
+
+fn number_of(key: &[u8]) -> Result<u64, VaultError> {
+    key.try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| VaultError::Corrupt("place has a wrong size"))
+}
+
+/// A page of one list; `load` fetches the message of an id.
+pub(crate) fn page(
+    engine: &dyn Engine,
+    keys: &Keys,
+    mailbox: MailBox,
+    page: &Page,
+    load: impl Fn(MessageId) -> Result<Option<Message>, VaultError>,
+) -> Result<Listing<Message>, VaultError> {
+    let tree = mailbox.places();
+    let after = page.after.as_ref().map(|cursor| cursor.0.as_slice());
+    let places = engine.page(tree, &[], after, page.order, page.limit)?;
+    let mut rows = Vec::with_capacity(places.len());
+    for (key, stored) in &places {
+        let id = keys.open(tree, SCHEMA, key, stored)?;
+        let id = MessageId::try_from(id.as_slice()).map_err(|_| VaultError::DoesNotOpen(tree))?;
+        // Removed between the two reads: not an error, only not there.
+        rows.extend(load(id)?);
+    }
+    Ok(Listing {
+        rows,
+        next: crate::page::next(&places, page.limit).map(Cursor),
+        total: engine.count(tree, &[])?,
+    })
+}
+
+/// The message that went in an envelope.
+pub(crate) fn find_envelope(
+    engine: &dyn Engine,
+    keys: &Keys,
+    envelope: &EnvelopeId,
+) -> Result<Option<(MailBox, MessageId)>, VaultError> {
+    let key = keys.hide(trees::ENVELOPES, envelope.as_ref())?;
+    let Some(stored) = engine.load(trees::ENVELOPES, &key)? else {
+        return Ok(None);
+    };
+    let broken = VaultError::DoesNotOpen(trees::ENVELOPES);
+    let name = keys.open(trees::ENVELOPES, SCHEMA, &key, &stored)?;
+    let (mailbox, id) = name.split_first().ok_or(broken)?;
+    let mailbox = match mailbox {
+        0 => MailBox::Inbox,
+        _ => MailBox::Sent,
+    };
+    Ok(Some((
+        mailbox,
+        MessageId::try_from(id).map_err(|_| broken)?,
+    )))
+}

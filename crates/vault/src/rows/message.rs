@@ -1,0 +1,174 @@
+//! A message, received or sent, as the reader shows it.
+
+use serde::{Deserialize, Serialize};
+use waxwing_wire::ids::{
+    AccountId, AttachmentId, ConversationId, DeviceId, Digest, EnvelopeId, MailboxId, MessageId,
+};
+use zeroize::Zeroizing;
+
+use super::Row;
+use crate::{Tx, VaultError};
+
+/// Which list a message stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MailBox {
+    /// Received.
+    Inbox,
+    /// Sealed and sent here.
+    Sent,
+}
+
+impl MailBox {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Inbox => 0,
+            Self::Sent => 1,
+        }
+    }
+}
+
+/// A message (docs/protocol.md section 3, payload). Text is zeroized on drop.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Random; a re-sealed message keeps it. One row per id and list.
+    pub id: MessageId,
+    /// Which list it stands in.
+    pub mailbox: MailBox,
+    /// Who sent it; this account for [`MailBox::Sent`].
+    pub sender: AccountId,
+    /// The device that signed it.
+    pub sender_device: DeviceId,
+    /// All recipients as signed, with what is known of the delivery to each (empty for received).
+    pub recipients: Vec<Party>,
+    /// The first line as written.
+    pub subject: Zeroizing<String>,
+    /// The text.
+    pub body: Zeroizing<String>,
+    /// When it was opened here (inbox) or sealed here (sent); the time to show and sort by is the
+    /// relay's for the inbox.
+    pub at: u64,
+    /// The time the sender claims (signed `sent_at`).
+    pub claimed_at: u64,
+    /// Relay's sequence number in this device's mailbox, for received ones.
+    pub relay_seq: Option<u64>,
+    /// When the relay says that it received the envelope.
+    pub relay_at: Option<u64>,
+    /// Conversation it belongs to.
+    pub conversation: ConversationId,
+    /// Sender's counter per device and conversation.
+    pub seq: u64,
+    /// `H(payload)` of the sender's previous message in the conversation, as signed.
+    pub previous: Option<Digest>,
+    /// A gap before it: `seq` or `previous` did not follow what was known.
+    pub gap: bool,
+    /// What it answers.
+    pub in_reply_to: Option<MessageId>,
+    /// Files that came or went with it.
+    pub attachments: Vec<Attachment>,
+    /// The person has looked at it.
+    pub opened: bool,
+}
+
+/// One recipient of a message and how far it got on each of his devices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Party {
+    /// The recipient.
+    pub account: AccountId,
+    /// The card version it was sealed for (signed).
+    pub card_version: u64,
+    /// One entry per device it was sealed to; empty on received messages.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// How far one envelope got.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The recipient's mailbox.
+    pub to: MailboxId,
+    /// The envelope; a re-sealed one has a new id.
+    pub envelope: EnvelopeId,
+    /// How far it got.
+    pub state: DeliveryState,
+    /// Since when.
+    pub since: u64,
+}
+
+/// How far one envelope got: sealed → at relay → fetched, or a side state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DeliveryState {
+    /// Sealed here, in the outbox.
+    Sealed,
+    /// Held here until the owner decides about a changed key.
+    Held,
+    /// The relay has it.
+    AtRelay,
+    /// The recipient's device has the ciphertext on its disk.
+    Fetched,
+    /// The recipient's device could not open it and asked for another; it is being re-sealed.
+    Retry,
+    /// Nobody fetched it in time.
+    Expired,
+    /// Taken back before it was fetched.
+    Recalled,
+    /// The relay refused it for good.
+    Refused,
+    /// The relay does not know it.
+    Unknown,
+}
+
+/// An attachment descriptor (docs/protocol.md section 5). Holds the key.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its id at the relay.
+    pub id: AttachmentId,
+    /// The attachment's own key, 32 bytes.
+    pub key: Zeroizing<[u8; 32]>,
+    /// Length of the ciphertext in bytes.
+    pub sealed_length: u64,
+    /// SHA-256 of the ciphertext.
+    pub sha256: Digest,
+    /// Length of the file in bytes.
+    pub length: u64,
+    /// File name as the sender wrote it; never used as a path unchecked.
+    pub name: String,
+    /// Media type as the sender wrote it.
+    pub media_type: String,
+}
+
+impl core::fmt::Debug for Message {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("mailbox", &self.mailbox)
+            .finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Attachment")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Row for Message {
+    type Key = (MailBox, MessageId);
+    const TREE: &'static str = "messages";
+
+    fn key(&self) -> Self::Key {
+        (self.mailbox, self.id)
+    }
+
+    fn name((mailbox, id): &Self::Key) -> Vec<u8> {
+        [&[mailbox.number()], id.as_bytes().as_slice()].concat()
+    }
+
+    fn before_put(&self, tx: &mut Tx<'_>) -> Result<(), VaultError> {
+        crate::lists::keep(self, tx)
+    }
+
+    fn before_delete(key: &Self::Key, tx: &mut Tx<'_>) -> Result<(), VaultError> {
+        crate::lists::forget(key, tx)
+    }
+}

@@ -1,0 +1,49 @@
+//! The names of all trees. A name is part of what its rows are sealed with: never rename one.
+
+/// Received messages in order: running number → message id.
+pub(crate) const INBOX_PLACES: &str = "places/inbox";
+/// Sent messages in order: running number → message id.
+pub(crate) const SENT_PLACES: &str = "places/sent";
+/// Message → its running number.
+pub(crate) const PLACED: &str = "placed";
+/// Envelope → message that went or came in it.
+pub(crate) const ENVELOPES: &str = "envelopes";
+/// Messages that the person has not looked at.
+pub(crate) const UNOPENED: &str = "unopened";
+
+/// Not a tree: the name of the key that makes lane ids.
+pub(crate) const LANES: &str = "lanes";
+
+/// Trees whose rows are sealed.
+pub(crate) const SEALED: &[&str] = &[
+    "contacts",
+    "messages",
+    "drafts",
+    "replays",
+    "prekeys",
+    "activity",
+    "settings",
+    "own",
+    "threads",
+    INBOX_PLACES,
+    SENT_PLACES,
+    PLACED,
+    ENVELOPES,
+    UNOPENED,
+    LANES,
+];
+
+/// Outgoing: lane, position → state of one submission.
+pub(crate) const OUTBOX: &str = "carriage/outbox";
+/// Outgoing: id → the submission's bytes.
+pub(crate) const SUBMISSIONS: &str = "carriage/submissions";
+/// Incoming: relay's sequence → what is known of the envelope.
+pub(crate) const INCOMING: &str = "carriage/incoming";
+/// Incoming: relay's sequence → the envelope's bytes.
+pub(crate) const FETCHED: &str = "carriage/fetched";
+/// Acknowledgements that the relay has not yet.
+pub(crate) const OWED: &str = "carriage/owed";
+/// Deliveries that are watched.
+pub(crate) const WATCH: &str = "carriage/watch";
+/// Small open values, the mailbox cursor among them.
+pub(crate) const PLAIN: &str = "carriage/plain";

@@ -1,0 +1,425 @@
+//! The vault as a typestate: what one can do is decided by what one holds.
+//!
+//! [`Vault::look`] says what is in a folder; [`Locked`] can only be unlocked (and carry ciphertext);
+//! [`Open`] has the keys and gives them up when it is locked or dropped. One process holds a folder
+//! at a time.
+//! Carries out docs/protocol.md section 6, "Writing".
+//!
+//! Invariants:
+//! * the header in memory is the header on disk;
+//! * a failed change of passphrase leaves the old one valid: the new header is read back from the
+//!   disk and opened with the new passphrase before it takes the old one's place;
+//! * nothing here deletes a vault.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+use waxwing_crypto::kdf::{KdfParams, Passphrase};
+use waxwing_crypto::recovery::RecoveryCode;
+use waxwing_crypto::vault_header::{Header, HeaderError, Keyring, RootKey};
+
+use crate::engine::{Engine as _, SledEngine};
+use crate::folder::{self, Folder};
+use crate::keys::{KeyCell, Keys};
+use crate::shared::Shared;
+use crate::{Carriage, Store, UnlockError, VaultError};
+
+/// The way in.
+#[derive(Debug, Clone, Copy)]
+pub struct Vault;
+
+/// What is in a folder.
+#[derive(Debug)]
+pub enum State {
+    /// No vault: [`Vault::create`] may make one.
+    None,
+    /// A vault, locked; this process holds it now.
+    Locked(Locked),
+    /// Another process holds it.
+    InUse,
+    /// There is something, but it cannot be used as it is. Nothing was deleted or changed.
+    Corrupt {
+        /// What is wrong.
+        reason: Damage,
+    },
+}
+
+/// What is wrong with a vault that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// `vault.cbor` is damaged. A backup's header with the same vault id opens the store.
+    Header(&'static str),
+    /// `vault.cbor` is missing, but there is a store with rows in it.
+    HeaderMissing,
+    /// Written by a newer Waxwing.
+    Newer,
+    /// The store does not open.
+    Store(&'static str),
+}
+
+impl Vault {
+    /// Looks what is in `dir`. Holds the folder when there is a vault; makes the folder when it is
+    /// not there.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`], [`VaultError::DiskFull`].
+    pub fn look(dir: &Path) -> Result<State, VaultError> {
+        let folder = match Folder::hold(dir) {
+            Err(VaultError::InUse) => return Ok(State::InUse),
+            folder => folder?,
+        };
+        let corrupt = |reason| Ok(State::Corrupt { reason });
+        let header = match folder.load_header()?.as_deref().map(Header::decode) {
+            None if !folder.has_store() => return Ok(State::None),
+            None => {
+                // A creation that was cut off leaves an empty store; anything else is a loss.
+                return match open_engine(&folder).and_then(|engine| engine.is_empty()) {
+                    Ok(true) => Ok(State::None),
+                    _ => corrupt(Damage::HeaderMissing),
+                };
+            }
+            Some(Err(HeaderError::UnknownVersion)) => return corrupt(Damage::Newer),
+            Some(Err(HeaderError::Corrupt(what))) => return corrupt(Damage::Header(what)),
+            Some(Err(_)) => return corrupt(Damage::Header("header")),
+            Some(Ok(header)) => header,
+        };
+        match open_engine(&folder) {
+            Ok(engine) => Ok(State::Locked(Locked {
+                shared: Arc::new(Shared::new(folder, Box::new(engine))),
+                header,
+            })),
+            Err(VaultError::Corrupt(what)) => corrupt(Damage::Store(what)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a vault in `dir` with the first keyring. The recovery code is shown once and never
+    /// again. Slow (one stretch).
+    ///
+    /// # Errors
+    /// [`VaultError::AlreadyThere`], [`VaultError::InUse`], [`VaultError::NotEnoughMemory`],
+    /// [`VaultError::DiskFull`], [`VaultError::Io`]; nothing usable is left behind.
+    pub fn create<R: CryptoRng + ?Sized>(
+        dir: &Path,
+        passphrase: &Passphrase,
+        params: KdfParams,
+        keyring: Keyring,
+        rng: &mut R,
+    ) -> Result<(Open, RecoveryCode), VaultError> {
+        let folder = Folder::hold(dir)?;
+        if folder.load_header()?.is_some() {
+            return Err(VaultError::AlreadyThere);
+        }
+        let engine = open_engine(&folder)?;
+        if !engine.is_empty()? {
+            return Err(VaultError::AlreadyThere);
+        }
+        let (header, root, code) = Header::create(passphrase, params, &keyring, rng)?;
+        engine.sync()?;
+        folder.save_header(&header.encode(), |_| Ok(()))?;
+        if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
+            folder::sync_dir(parent)?;
+        }
+        let shared = Arc::new(Shared::new(folder, Box::new(engine)));
+        Ok((Open::new(shared, header, root, keyring), code))
+    }
+
+    /// Renames the folder to `<dir>.old-<n>`, so that a new vault can be made in its place; answers
+    /// where it went. Never deletes.
+    ///
+    /// # Errors
+    /// [`VaultError::InUse`] when anybody holds it, also a [`Locked`] or [`Open`] of this process.
+    pub fn start_over(dir: &Path) -> Result<PathBuf, VaultError> {
+        // Held until it is renamed, so that nobody opens it meanwhile.
+        let _folder = Folder::hold(dir)?;
+        folder::set_aside(dir)
+    }
+}
+
+fn open_engine(folder: &Folder) -> Result<SledEngine, VaultError> {
+    SledEngine::open(&folder.store()?)
+}
+
+/// A vault without its keys.
+pub struct Locked {
+    shared: Arc<Shared>,
+    header: Header,
+}
+
+impl Locked {
+    /// Unlocks with the passphrase. Slow: call it from a thread that may block.
+    ///
+    /// # Errors
+    /// The vault, still locked, and why. Nothing is wiped or counted.
+    pub fn unlock(self, passphrase: &Passphrase) -> Result<Open, (Self, UnlockError)> {
+        let root = self.header.unwrap_with_passphrase(passphrase);
+        self.open(root)
+    }
+
+    /// Unlocks with the recovery code.
+    ///
+    /// # Errors
+    /// The vault, still locked, and why.
+    pub fn unlock_with_recovery(self, code: &RecoveryCode) -> Result<Open, (Self, UnlockError)> {
+        let root = self.header.unwrap_with_recovery(code);
+        self.open(root)
+    }
+
+    /// How the passphrase is stretched, to foresee how long unlocking takes.
+    pub fn params(&self) -> KdfParams {
+        self.header.params()
+    }
+
+    /// Generation of the header.
+    pub fn generation(&self) -> u64 {
+        self.header.generation()
+    }
+
+    /// What can be carried while locked.
+    pub fn carriage(&self) -> Carriage {
+        Carriage::new(Arc::clone(&self.shared))
+    }
+
+    fn open(self, root: Result<RootKey, HeaderError>) -> Result<Open, (Self, UnlockError)> {
+        let opened = root.and_then(|root| {
+            let keyring = self.header.open_keyring(&root)?;
+            Ok((root, keyring))
+        });
+        match opened {
+            Ok((root, keyring)) => Ok(Open::new(self.shared, self.header, root, keyring)),
+            Err(error) => Err((self, error.into())),
+        }
+    }
+}
+
+impl core::fmt::Debug for Locked {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Locked")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A vault with its keys. Dropping it locks it.
+pub struct Open {
+    shared: Arc<Shared>,
+    header: Header,
+    keyring: Keyring,
+    cell: KeyCell,
+}
+
+impl Open {
+    fn new(shared: Arc<Shared>, header: Header, root: RootKey, keyring: Keyring) -> Self {
+        let cell = KeyCell::new(Keys::derive(root, &keyring));
+        Self {
+            shared,
+            header,
+            keyring,
+            cell,
+        }
+    }
+
+    /// Drops every key. Handles of the store answer [`VaultError::Locked`] from now on; a commit that
+    /// is under way is finished.
+    pub fn lock(self) -> Locked {
+        Locked {
+            shared: Arc::clone(&self.shared),
+            header: self.header.clone(),
+        }
+    }
+
+    /// The sealed rows.
+    pub fn store(&self) -> Store {
+        Store::new(Arc::clone(&self.shared), self.cell.clone())
+    }
+
+    /// The rows that are readable while locked.
+    pub fn carriage(&self) -> Carriage {
+        Carriage::new(Arc::clone(&self.shared))
+    }
+
+    /// The secret keys of this device.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Generation of the header. Grows at every write; a backup names the one it holds.
+    pub fn generation(&self) -> u64 {
+        self.header.generation()
+    }
+
+    /// Random name of this vault.
+    pub fn vault_id(&self) -> &[u8; 16] {
+        self.header.vault_id()
+    }
+
+    /// How the passphrase is stretched.
+    pub fn params(&self) -> KdfParams {
+        self.header.params()
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        self.shared.folder.dir()
+    }
+
+    /// Whether this is the current passphrase. Slow (one stretch).
+    ///
+    /// # Errors
+    /// [`VaultError::NotEnoughMemory`], [`VaultError::Corrupt`].
+    pub fn check_passphrase(&self, passphrase: &Passphrase) -> Result<bool, VaultError> {
+        match self.header.unwrap_with_passphrase(passphrase) {
+            Ok(_) => Ok(true),
+            Err(HeaderError::WrongPassphrase) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether this recovery code would open the vault.
+    ///
+    /// # Errors
+    /// [`VaultError::Corrupt`].
+    pub fn check_recovery(&self, code: &RecoveryCode) -> Result<bool, VaultError> {
+        match self.header.unwrap_with_recovery(code) {
+            Ok(_) => Ok(true),
+            Err(HeaderError::WrongRecoveryCode) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes a copy of the keyring, writes it, and only then keeps it. Epochs dropped from it are
+    /// destroyed when this returns.
+    ///
+    /// # Errors
+    /// What `change` returns, or [`VaultError`] of the disk; then the old keyring stays.
+    pub fn update_keyring<R, T, E>(
+        &mut self,
+        rng: &mut R,
+        change: impl FnOnce(&mut Keyring, &mut R) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        R: CryptoRng + ?Sized,
+        E: From<VaultError>,
+    {
+        let mut keyring = self.keyring.duplicate();
+        let out = change(&mut keyring, rng)?;
+        let keys = self.cell.keys()?;
+        let header = self.header.with_keyring(keys.root(), &keyring, rng);
+        self.adopt(header, |_| Ok(()))?;
+        keys.follow(&keyring);
+        self.keyring = keyring;
+        Ok(out)
+    }
+
+    /// Replaces the passphrase: checks the current one, wraps the root key anew under a new salt,
+    /// reads the new header back from the disk and opens it with the new passphrase, and only then
+    /// gives up the old one. No record is re-encrypted. Slow (three stretches).
+    ///
+    /// # Errors
+    /// [`VaultError::WrongPassphrase`] when `current` is not; [`VaultError::NotEnoughMemory`]; errors
+    /// of the disk. The old passphrase stays valid then.
+    pub fn rewrap<R: CryptoRng + ?Sized>(
+        &mut self,
+        current: &Passphrase,
+        new: &Passphrase,
+        params: KdfParams,
+        rng: &mut R,
+    ) -> Result<(), VaultError> {
+        if !self.check_passphrase(current)? {
+            return Err(VaultError::WrongPassphrase);
+        }
+        self.set_passphrase(new, params, rng)
+    }
+
+    /// Sets a new passphrase after an unlock by recovery code, when the current one is lost.
+    ///
+    /// # Errors
+    /// [`VaultError::WrongPassphrase`] when `code` is not this vault's; else as
+    /// [`rewrap`](Self::rewrap).
+    pub fn rewrap_with_recovery<R: CryptoRng + ?Sized>(
+        &mut self,
+        code: &RecoveryCode,
+        new: &Passphrase,
+        params: KdfParams,
+        rng: &mut R,
+    ) -> Result<(), VaultError> {
+        if !self.check_recovery(code)? {
+            return Err(VaultError::WrongPassphrase);
+        }
+        self.set_passphrase(new, params, rng)
+    }
+
+    /// Replaces the recovery code, after checking the passphrase; the old code no longer opens this
+    /// vault (older backups of it, still).
+    ///
+    /// # Errors
+    /// [`VaultError::WrongPassphrase`], [`VaultError::NotEnoughMemory`], errors of the disk.
+    pub fn replace_recovery<R: CryptoRng + ?Sized>(
+        &mut self,
+        current: &Passphrase,
+        rng: &mut R,
+    ) -> Result<RecoveryCode, VaultError> {
+        if !self.check_passphrase(current)? {
+            return Err(VaultError::WrongPassphrase);
+        }
+        let keys = self.cell.keys()?;
+        let (header, code) = self
+            .header
+            .with_new_recovery(keys.root(), &self.keyring, rng);
+        self.adopt(header, |read_back| {
+            let root = read_back.unwrap_with_recovery(&code)?;
+            read_back.open_keyring(&root).map(drop)
+        })?;
+        Ok(code)
+    }
+
+    fn set_passphrase<R: CryptoRng + ?Sized>(
+        &mut self,
+        new: &Passphrase,
+        params: KdfParams,
+        rng: &mut R,
+    ) -> Result<(), VaultError> {
+        let keys = self.cell.keys()?;
+        let header = self
+            .header
+            .with_passphrase(keys.root(), &self.keyring, new, params, rng)?;
+        self.adopt(header, |read_back| {
+            let root = read_back.unwrap_with_passphrase(new)?;
+            read_back.open_keyring(&root).map(drop)
+        })
+    }
+
+    /// Writes a header and keeps it once it stands on disk.
+    fn adopt(
+        &mut self,
+        header: Header,
+        check: impl FnOnce(&Header) -> Result<(), HeaderError>,
+    ) -> Result<(), VaultError> {
+        let bytes = header.encode();
+        let saved = self.shared.folder.save_header(&bytes, |read_back| {
+            check(&Header::decode(read_back)?)?;
+            Ok(())
+        });
+        // A failed sync after the rename leaves the new file in place: memory must follow the disk.
+        let stands = saved.is_ok() || self.shared.folder.load_header()?.as_ref() == Some(&bytes);
+        if stands {
+            self.header = header;
+        }
+        saved
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.cell.empty();
+    }
+}
+
+impl core::fmt::Debug for Open {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Open")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
