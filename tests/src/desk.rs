@@ -60,7 +60,12 @@ impl Desk {
         let (port, native) = (free_port()?, free_port()?);
         let server = self
             .command("tauri-driver")
-            .args(["--port", &port.to_string(), "--native-port", &native.to_string()])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--native-port",
+                &native.to_string(),
+            ])
             .args(["--native-driver", "/usr/bin/WebKitWebDriver"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -72,7 +77,10 @@ impl Desk {
             home: self.home.path().to_owned(),
             server,
         };
-        ensure!(window.server.try_wait()?.is_none(), "tauri-driver ended by itself");
+        ensure!(
+            window.server.try_wait()?.is_none(),
+            "tauri-driver ended by itself"
+        );
         window.size(1200, 800).await?;
         Ok(window)
     }
@@ -96,20 +104,20 @@ impl Desk {
 }
 
 async fn connect(port: u16, application: &Path, profile: &str) -> Result<WebDriver> {
-    let capabilities = Capabilities::from_iter([
-        ("browserName".to_owned(), json!("wry")),
-        (
-            "tauri:options".to_owned(),
-            json!({ "application": application, "args": ["--profile", profile] }),
-        ),
-    ]);
+    let mut capabilities = Capabilities::new();
+    capabilities.set("browserName", "wry")?;
+    capabilities.set(
+        "tauri:options",
+        json!({ "application": application, "args": ["--profile", profile] }),
+    )?;
     let address = format!("http://127.0.0.1:{port}");
     let deadline = Instant::now() + PATIENCE;
     loop {
         match WebDriver::new(&address, capabilities.clone()).await {
             Ok(driver) => return Ok(driver),
             Err(error) if Instant::now() > deadline => {
-                return Err(error).context("no window opened: is there a display? use tools/with-display.sh");
+                return Err(error)
+                    .context("no window opened: is there a display? use tools/with-display.sh");
             }
             // The driver's port opens a moment after its process starts.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -144,8 +152,18 @@ impl Window {
     /// Waits until an element is gone.
     pub async fn see_gone(&self, xpath: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while self.driver.query(By::XPath(xpath.to_owned())).nowait().exists().await? {
-            ensure!(Instant::now() < deadline, "{}: still there: {xpath}", self.profile);
+        while self
+            .driver
+            .query(By::XPath(xpath.to_owned()))
+            .nowait()
+            .exists()
+            .await?
+        {
+            ensure!(
+                Instant::now() < deadline,
+                "{}: still there: {xpath}",
+                self.profile
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
@@ -154,7 +172,11 @@ impl Window {
     /// Presses the button, link or tab with this accessible name.
     pub async fn press(&self, name: &str) -> Result<()> {
         let element = self.see(&named("*[self::button or self::a or @role='button' or @role='tab' or @role='option' or @role='menuitem']", name)).await?;
-        element.wait_until().wait(PATIENCE, Duration::from_millis(50)).enabled().await?;
+        element
+            .wait_until()
+            .wait(PATIENCE, Duration::from_millis(50))
+            .enabled()
+            .await?;
         element.click().await?;
         Ok(())
     }
@@ -168,7 +190,9 @@ impl Window {
 
     /// The field with this label.
     pub async fn field(&self, label: &str) -> Result<WebElement> {
-        let by_label = format!("//*[self::input or self::textarea or self::select][@id = //label[normalize-space(.)={label:?}]/@for or @aria-label={label:?}] | //label[normalize-space(text())={label:?} or .//*[normalize-space(text())={label:?}]]//*[self::input or self::textarea or self::select] | //*[self::input or self::textarea][@aria-labelledby = //*[normalize-space(.)={label:?}]/@id]");
+        let by_label = format!(
+            "//*[self::input or self::textarea or self::select][@id = //label[normalize-space(.)={label:?}]/@for or @aria-label={label:?}] | //label[normalize-space(text())={label:?} or .//*[normalize-space(text())={label:?}]]//*[self::input or self::textarea or self::select] | //*[self::input or self::textarea][@aria-labelledby = //*[normalize-space(.)={label:?}]/@id]"
+        );
         self.see(&by_label).await
     }
 
@@ -184,7 +208,9 @@ impl Window {
     /// `kill -9` of the app: no destructor runs, nothing is flushed.
     pub fn kill(mut self) -> Result<()> {
         let pid = self.pid()?;
-        let killed = Command::new("kill").args(["-9", &pid.to_string()]).status()?;
+        let killed = Command::new("kill")
+            .args(["-9", &pid.to_string()])
+            .status()?;
         ensure!(killed.success(), "kill -9 {pid} failed");
         self.server.kill()?;
         self.server.wait()?;
@@ -209,15 +235,26 @@ impl Window {
     pub fn pid(&self) -> Result<u32> {
         let wanted = format!("XDG_DATA_HOME={}", self.home.join("data").display());
         for entry in std::fs::read_dir("/proc")?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok())
+            else {
                 continue;
             };
             let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
             let arguments = read("cmdline");
             let mut parts = arguments.split(|byte| *byte == 0);
-            let is_app = parts.next().is_some_and(|program| program.ends_with(b"/waxwing"));
+            let is_app = parts
+                .next()
+                .is_some_and(|program| program.ends_with(b"/waxwing"));
             let is_profile = parts.any(|part| part == self.profile.as_bytes());
-            if is_app && is_profile && read("environ").split(|byte| *byte == 0).any(|part| part == wanted.as_bytes()) {
+            if is_app
+                && is_profile
+                && read("environ")
+                    .split(|byte| *byte == 0)
+                    .any(|part| part == wanted.as_bytes())
+            {
                 return Ok(pid);
             }
         }
@@ -242,7 +279,9 @@ pub fn named(element: &str, name: &str) -> String {
 }
 
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }
 
 /// The repository's folder.
@@ -252,8 +291,13 @@ pub fn root() -> PathBuf {
 
 /// The built window.
 pub fn application() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let path = target.join("debug/waxwing");
-    ensure!(path.exists(), "{} is not built: run `make suite`", path.display());
+    ensure!(
+        path.exists(),
+        "{} is not built: run `make suite`",
+        path.display()
+    );
     Ok(std::fs::canonicalize(path)?)
 }

@@ -3,3 +3,4 @@
 #![allow(missing_docs, clippy::missing_errors_doc)]
 
 pub mod desk;
+pub mod people;

@@ -68,6 +68,9 @@ pub fn seal<R: CryptoRng + ?Sized>(
     check(message, prekeys)?;
     let header_hash = header.hash();
     let payload = message.encode();
+    if payload.len() > MAX_ENVELOPE_BYTES - OVERHEAD {
+        return Err(SealError::TooLarge);
+    }
     // A message that no recipient could read must not leave: the same reader judges it here.
     Message::decode(&payload).map_err(|_| SealError::Invalid)?;
     let payload_hash = Message::hash_of(&payload);
