@@ -133,7 +133,7 @@ pub async fn check(store: &AnyStore, told: &str) -> usize {
     for key in &put {
         // An ack may have been durable without having been told.
         let number: u32 = key.rsplit('-').next().unwrap().parse().unwrap();
-        let may_be_acked = number % 4 == 0;
+        let may_be_acked = number.is_multiple_of(4);
         assert!(
             stored.contains(key) || may_be_acked,
             "{key} was acknowledged and is lost"

@@ -571,7 +571,7 @@ pub async fn the_sweep_takes_only_what_expired(subject: &mut Subject) {
         let mut new = item(
             b"box",
             &number.to_be_bytes(),
-            &[1; 20_000][..usize::from(number % 2) * 20_000],
+            &vec![1; 20_000][..usize::from(number % 2) * 20_000],
         );
         new.expires_at = START + if number % 3 == 0 { 7000 } else { 100 };
         subject.store().append(new).await.unwrap();

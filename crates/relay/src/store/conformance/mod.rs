@@ -7,6 +7,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::unnecessary_wraps,
+    clippy::unused_async,
     clippy::missing_panics_doc,
     missing_docs
 )]

@@ -5,6 +5,7 @@
 //! next append overwrites and the next opening removes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -252,11 +253,13 @@ pub(super) struct Owners(HashMap<Hash, OwnerRow>);
 impl Owners {
     fn row(&mut self, txn: &Txn<'_>, owner: &[u8]) -> Result<&mut OwnerRow, StoreError> {
         let owner = hash(owner);
-        if !self.0.contains_key(&owner) {
-            let row = txn.row(&key(Kind::Owner, &[&owner]))?.unwrap_or_default();
-            self.0.insert(owner, row);
+        match self.0.entry(owner) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let row = txn.row(&key(Kind::Owner, &[&owner]))?.unwrap_or_default();
+                Ok(place.insert(row))
+            }
         }
-        self.0.get_mut(&owner).ok_or(StoreError::Unavailable)
     }
 
     fn take(&mut self, txn: &Txn<'_>, blob: &NewBlob, quota: Quota) -> Result<(), StoreError> {

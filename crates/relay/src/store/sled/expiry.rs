@@ -5,7 +5,7 @@ use super::rows::{BagItemRow, BagRow, BlobRow, Hash, ItemRow, Kind, decode, engi
 use super::{Txn, blobs, mailboxes};
 
 /// How many rows one step removes, so that a writer waits for milliseconds only.
-const STEP: usize = 256;
+const STEP: u64 = 256;
 
 /// What a step of the sweep did.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ pub(super) fn sweep_step(txn: &mut Txn<'_>) -> Result<Step, StoreError> {
     let mut owners = blobs::Owners::default();
     for row in txn.tree().range(first..end) {
         let (expiry_key, _) = row.map_err(engine)?;
-        if step.removed as usize >= STEP {
+        if step.removed >= STEP {
             step.finished = false;
             break;
         }

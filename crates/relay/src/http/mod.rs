@@ -1,0 +1,140 @@
+//! The calls of `/v1`, one file for each noun, and what all of them share.
+//!
+//! A request passes, from outside in: [`dress`] (request id, log line, problems in one shape,
+//! headers), a time limit, the route, and [`caller`] (signature, time, nonce, rate, body).
+//! No call repeats anything of a request's body, in an answer or in the log.
+
+mod about;
+mod attachments;
+mod caller;
+mod cards;
+mod description;
+mod directory;
+mod dress;
+mod envelopes;
+mod mailbox;
+mod names;
+mod prekeys;
+mod rates;
+mod refusal;
+mod status;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use self::refusal::Refusal;
+use crate::Config;
+use crate::store::AnyStore;
+
+/// Everything that a call needs.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) store: AnyStore,
+    pub(crate) limits: rates::Rates,
+    /// Cancelled when the relay stops: long polls answer at once.
+    pub(crate) stopping: CancellationToken,
+    directory: directory::Directory,
+    nonces: caller::Nonces,
+    readiness: about::Readiness,
+    authorities: RwLock<Vec<String>>,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, store: AnyStore) -> Self {
+        Self {
+            limits: rates::Rates::new(&config),
+            stopping: CancellationToken::new(),
+            directory: directory::Directory::new(store.clone()),
+            nonces: caller::Nonces::new(),
+            readiness: about::Readiness::default(),
+            authorities: RwLock::new(config.authorities.clone()),
+            config,
+            store,
+        }
+    }
+
+    /// Adds the listener's own names, unless the configuration names the relay.
+    pub(crate) fn known_as(&self, own: Vec<String>) {
+        if self.config.authorities.is_empty() {
+            self.authorities
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(own);
+        }
+    }
+
+    /// Whether a request to this authority is meant for this relay.
+    fn is_known_as(&self, authority: &str) -> bool {
+        let known = self
+            .authorities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.is_empty() || known.iter().any(|own| own.eq_ignore_ascii_case(authority))
+    }
+
+    fn now(&self) -> u64 {
+        self.config.clock.now()
+    }
+}
+
+type Shared = Arc<App>;
+
+/// All routes with their description; a route that is not described cannot be added.
+fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(description::base())
+        .routes(routes!(about::relay))
+        .routes(routes!(about::livez))
+        .routes(routes!(about::readyz))
+        .routes(routes!(about::openapi))
+        .routes(routes!(cards::put_card, cards::card))
+        .routes(routes!(names::put_name, names::name))
+        .routes(routes!(prekeys::publish, prekeys::stock))
+        .routes(routes!(prekeys::claim))
+        .routes(routes!(envelopes::submit))
+        .routes(routes!(envelopes::recall))
+        .routes(routes!(mailbox::fetch))
+        .routes(routes!(mailbox::ack))
+        .routes(routes!(status::status))
+        .routes(routes!(attachments::create))
+        .routes(routes!(
+            attachments::progress,
+            attachments::append,
+            attachments::download,
+            attachments::delete
+        ))
+        .split_for_parts()
+}
+
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    description::finish(described().1)
+}
+
+pub(crate) fn router(app: &Shared) -> Router {
+    let (router, _) = described();
+    router
+        .layer(CatchPanicLayer::custom(refusal::panicked))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            app.config.request_time,
+        ))
+        .layer(from_fn(dress::dress))
+        .with_state(Arc::clone(app))
+}
+
+/// An id of a path. What is no id names nothing.
+fn id<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
+    text.parse().map_err(|_| {
+        Refusal::because(
+            waxwing_wire::problem::Slug::BodyInvalid,
+            "An id in the path is not lower-case hex of its length.",
+        )
+    })
+}
