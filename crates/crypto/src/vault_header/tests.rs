@@ -1,1 +1,283 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use waxwing_wire::ids::{AccountId, DeviceId, MailboxId};
+
+use super::*;
+use crate::recovery::RecoveryCode;
+
+fn rng() -> StdRng {
+    StdRng::seed_from_u64(5)
+}
+
+fn keyring() -> Keyring {
+    let mut keyring = Keyring::new(
+        AccountId::new([1; 32]),
+        DeviceId::new([2; 16]),
+        MailboxId::new([3; 16]),
+        AccountSeed::new([4; 32]),
+        DeviceSeed::new([5; 32]),
+        TransportSeed::new([6; 32]),
+    );
+    keyring.add_epoch(EpochId(100), &mut rng());
+    keyring
+}
+
+fn vault() -> (Header, RootKey, RecoveryCode) {
+    Header::create(
+        &Passphrase::new("one"),
+        KdfParams::FLOOR,
+        &keyring(),
+        &mut rng(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn both_slots_unwrap_the_same_root_and_it_opens_the_keyring() {
+    let (header, _, code) = vault();
+    let header = Header::decode(&header.encode()).unwrap();
+    let by_passphrase = header
+        .unwrap_with_passphrase(&Passphrase::new("one"))
+        .unwrap();
+    let by_code = header.unwrap_with_recovery(&code).unwrap();
+    assert_eq!(by_passphrase.expose(), by_code.expose());
+    let opened = header.open_keyring(&by_code).unwrap();
+    assert_eq!(opened.account_id, AccountId::new([1; 32]));
+    assert_eq!(opened.device_id, DeviceId::new([2; 16]));
+    assert_eq!(opened.mailbox_id, MailboxId::new([3; 16]));
+    assert_eq!(opened.account.expose(), &[4; 32]);
+    assert_eq!(opened.device.expose(), &[5; 32]);
+    assert_eq!(opened.transport.expose(), &[6; 32]);
+    assert_eq!(
+        opened.epoch(EpochId(100)).unwrap().expose(),
+        keyring().epoch(EpochId(100)).unwrap().expose()
+    );
+}
+
+#[test]
+fn wrong_passphrase_and_foreign_code_have_their_own_errors() {
+    let (header, _, _) = vault();
+    assert_eq!(
+        header
+            .unwrap_with_passphrase(&Passphrase::new("two"))
+            .unwrap_err(),
+        HeaderError::WrongPassphrase
+    );
+    let foreign = RecoveryCode::generate(&mut StdRng::seed_from_u64(77));
+    assert_eq!(
+        header.unwrap_with_recovery(&foreign).unwrap_err(),
+        HeaderError::WrongRecoveryCode
+    );
+}
+
+#[test]
+fn a_new_passphrase_is_a_new_salt_a_new_generation_and_the_same_root() {
+    let (old, root, code) = vault();
+    let mut rng = StdRng::seed_from_u64(6);
+    let new = old
+        .with_passphrase(
+            &root,
+            &keyring(),
+            &Passphrase::new("two"),
+            KdfParams::FLOOR,
+            &mut rng,
+        )
+        .unwrap();
+    assert_eq!(new.generation(), old.generation() + 1);
+    assert_ne!(new.passphrase.salt, old.passphrase.salt);
+    assert_eq!(
+        new.unwrap_with_passphrase(&Passphrase::new("one"))
+            .unwrap_err(),
+        HeaderError::WrongPassphrase
+    );
+    assert_eq!(
+        new.unwrap_with_passphrase(&Passphrase::new("two"))
+            .unwrap()
+            .expose(),
+        root.expose()
+    );
+    assert_eq!(
+        new.unwrap_with_recovery(&code).unwrap().expose(),
+        root.expose()
+    );
+    assert!(new.open_keyring(&root).is_ok());
+}
+
+#[test]
+fn a_replaced_recovery_code_no_longer_opens() {
+    let (old, root, code) = vault();
+    let (new, fresh) = old.with_new_recovery(&root, &keyring(), &mut StdRng::seed_from_u64(6));
+    assert_eq!(
+        new.unwrap_with_recovery(&code).unwrap_err(),
+        HeaderError::WrongRecoveryCode
+    );
+    assert_eq!(
+        new.unwrap_with_recovery(&fresh).unwrap().expose(),
+        root.expose()
+    );
+}
+
+#[test]
+fn every_write_seals_the_keyring_under_another_key() {
+    let (first, root, _) = vault();
+    let second = first.with_keyring(&root, &keyring(), &mut StdRng::seed_from_u64(8));
+    assert_ne!(first.keyring.salt, second.keyring.salt);
+    assert_ne!(first.keyring.sealed, second.keyring.sealed);
+}
+
+#[test]
+fn every_flipped_byte_is_damage_and_never_a_wrong_passphrase() {
+    let bytes = vault().0.encode();
+    for at in 0..bytes.len() {
+        let mut bent = bytes.clone();
+        bent[at] ^= 0x01;
+        match Header::decode(&bent) {
+            Err(HeaderError::Corrupt(_) | HeaderError::UnknownVersion) => {}
+            other => panic!("byte {at}: {other:?}"),
+        }
+    }
+    for length in 0..bytes.len() {
+        assert!(Header::decode(&bytes[..length]).is_err());
+    }
+    assert!(Header::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+    assert!(Header::decode(&vec![0; MAX_HEADER_LEN + 1]).is_err());
+}
+
+/// Somebody who can write the file can also make its digest right; the AEAD must notice.
+#[test]
+fn a_forger_who_mends_the_digest_is_noticed() {
+    let (header, root, code) = vault();
+    let one = Passphrase::new("one");
+    let mend = |change: &dyn Fn(&mut Header)| {
+        let mut bent = header.clone();
+        change(&mut bent);
+        Header::decode(&bent.encode()).unwrap()
+    };
+
+    let bent = mend(&|h| h.generation += 1);
+    assert!(matches!(
+        bent.open_keyring(&root),
+        Err(HeaderError::Corrupt(_))
+    ));
+    let bent = mend(&|h| h.keyring.salt[0] ^= 1);
+    assert!(matches!(
+        bent.open_keyring(&root),
+        Err(HeaderError::Corrupt(_))
+    ));
+    let bent = mend(&|h| *h.keyring.sealed.last_mut().unwrap() ^= 1);
+    assert!(matches!(
+        bent.open_keyring(&root),
+        Err(HeaderError::Corrupt(_))
+    ));
+
+    let bent = mend(&|h| h.passphrase.wrapped.ct[0] ^= 1);
+    assert!(matches!(
+        bent.unwrap_with_passphrase(&one),
+        Err(HeaderError::Corrupt(_))
+    ));
+    let bent = mend(&|h| h.passphrase.wrapped.nonce[0] ^= 1);
+    assert!(matches!(
+        bent.unwrap_with_passphrase(&one),
+        Err(HeaderError::Corrupt(_))
+    ));
+    let bent = mend(&|h| h.passphrase.wrapped.commit[0] ^= 1);
+    assert_eq!(
+        bent.unwrap_with_passphrase(&one).unwrap_err(),
+        HeaderError::WrongPassphrase
+    );
+    let bent = mend(&|h| h.passphrase.params = KdfParams::new(64 << 10, 4, 4).unwrap());
+    assert_eq!(
+        bent.unwrap_with_passphrase(&one).unwrap_err(),
+        HeaderError::WrongPassphrase
+    );
+    // the other slot still opens the root, but the keyring does not accept the altered slot
+    let by_code = bent.unwrap_with_recovery(&code).unwrap();
+    assert!(matches!(
+        bent.open_keyring(&by_code),
+        Err(HeaderError::Corrupt(_))
+    ));
+
+    let bent = mend(&|h| h.recovery.wrapped.ct[0] ^= 1);
+    assert!(matches!(
+        bent.unwrap_with_recovery(&code),
+        Err(HeaderError::Corrupt(_))
+    ));
+}
+
+#[test]
+fn a_slot_of_an_older_header_does_not_fit_a_newer_one() {
+    let (old, root, _) = vault();
+    let mut new = old
+        .with_passphrase(
+            &root,
+            &keyring(),
+            &Passphrase::new("two"),
+            KdfParams::FLOOR,
+            &mut StdRng::seed_from_u64(9),
+        )
+        .unwrap();
+    new.passphrase = old.passphrase.clone();
+    let by_old = new.unwrap_with_passphrase(&Passphrase::new("one")).unwrap();
+    assert!(matches!(
+        new.open_keyring(&by_old),
+        Err(HeaderError::Corrupt(_))
+    ));
+}
+
+#[test]
+fn dropped_epochs_are_not_in_the_next_header() {
+    let mut keyring = keyring();
+    keyring.add_epoch(EpochId(101), &mut StdRng::seed_from_u64(3));
+    let kept = *keyring.epoch(EpochId(101)).unwrap().expose();
+    assert_eq!(keyring.drop_epochs_before(EpochId(101)), 1);
+    let (header, root, _) = vault();
+    let opened = header
+        .with_keyring(&root, &keyring, &mut rng())
+        .open_keyring(&root)
+        .unwrap();
+    assert!(opened.epoch(EpochId(100)).is_none());
+    assert_eq!(opened.epoch(EpochId(101)).unwrap().expose(), &kept);
+    assert_eq!(EpochId::at(7 * 86_400 * 101 + 5), EpochId(101));
+}
+
+#[test]
+fn records_open_only_in_their_place() {
+    let (_, root, _) = vault();
+    let key = root.record_key("contacts", 0);
+    let sealed = key.seal(b"place", b"text", &mut rng());
+    assert_eq!(key.open(b"place", &sealed).unwrap().as_slice(), b"text");
+    assert_eq!(key.open(b"other", &sealed).unwrap_err(), OpenError);
+    assert!(
+        root.record_key("contacts", 1)
+            .open(b"place", &sealed)
+            .is_err()
+    );
+    assert!(
+        root.record_key("drafts", 0)
+            .open(b"place", &sealed)
+            .is_err()
+    );
+    assert!(key.open(b"place", &sealed[..27]).is_err());
+    for at in 0..sealed.len() {
+        let mut bent = sealed.clone();
+        bent[at] ^= 1;
+        assert!(key.open(b"place", &bent).is_err());
+    }
+    assert_ne!(
+        root.index_key("contacts").derive(b"x"),
+        root.index_key("drafts").derive(b"x")
+    );
+}
+
+#[test]
+fn secrets_never_print() {
+    let (header, root, code) = vault();
+    let text = format!(
+        "{header:?} {root:?} {code:?} {:?} {:?}",
+        keyring(),
+        root.record_key("x", 0)
+    );
+    assert!(!text.contains("04, 04") && !text.contains("4, 4"), "{text}");
+    assert!(text.contains("AccountSeed"));
+}

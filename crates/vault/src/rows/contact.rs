@@ -30,6 +30,9 @@ pub struct Contact {
     pub compared_at: Option<u64>,
     /// Sending is held until the owner decides about a changed key.
     pub held: bool,
+    /// Known because he wrote first, or removed since: pinned, but not in the list of contacts.
+    #[serde(default)]
+    pub stranger: bool,
     /// When the contact was added.
     pub added_at: u64,
     /// Prekeys claimed ahead, so that sealing never waits for the network.
