@@ -1,12 +1,7 @@
 //! Writes `tests/vectors/own.json`: our own formats, frozen. Run once, commit the result, and never
 //! again for the same version of the protocol: `tests/tests/vectors.rs` holds us to it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use serde_json::json;
 use waxwing_crypto::card::{sign_genesis, sign_rotation, sign_successor};

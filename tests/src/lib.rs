@@ -3,4 +3,5 @@
 #![allow(missing_docs, clippy::missing_errors_doc)]
 
 pub mod desk;
+pub mod parsers;
 pub mod people;

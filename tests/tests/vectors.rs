@@ -1,11 +1,6 @@
 //! Test vectors: other people's for the primitives as we use them, and our own formats, frozen.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use hpke::aead::ChaCha20Poly1305;
@@ -149,19 +144,16 @@ fn wycheproof_x25519() {
         );
         // A point of small order gives zero, which HPKE refuses to use.
         let zero = shared.as_bytes().iter().all(|byte| *byte == 0);
-        let refused = hpke::single_shot_seal_with_rng::<
-            ChaCha20Poly1305,
-            HkdfSha256,
-            X25519HkdfSha256,
-        >(
-            &hpke::OpModeS::Base,
-            &<X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&public).unwrap(),
-            b"",
-            b"",
-            b"",
-            &mut rand::rng(),
-        )
-        .is_err();
+        let refused =
+            hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &hpke::OpModeS::Base,
+                &<X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&public).unwrap(),
+                b"",
+                b"",
+                b"",
+                &mut rand::rng(),
+            )
+            .is_err();
         assert_eq!(zero, refused, "X25519 case {}", test.tc_id);
         checked += 1;
     }
@@ -271,10 +263,7 @@ fn our_envelopes_open_as_they_always_did() {
         let verified = record.verify(&bob.card, NOW).unwrap();
         let prekey = OwnPrekey::from_exposed(&field("own_prekey")).unwrap();
         assert_eq!(verified.kid(), prekey.kid());
-        assert_eq!(
-            prekey.kid().to_string(),
-            sealed["kid"].as_str().unwrap()
-        );
+        assert_eq!(prekey.kid().to_string(), sealed["kid"].as_str().unwrap());
         let opened = Received::decode(&field("envelope"))
             .unwrap()
             .open(&prekey, &bob.own())
@@ -317,7 +306,13 @@ fn a_key_code_is_the_construction_of_the_specification() {
     let key: &IdentityPublic = alice.account.public();
     let account = alice.own().account_id;
     let mut hash = Sha512::digest(
-        [&[0, 0][..], key.as_bytes(), account.as_bytes(), key.as_bytes()].concat(),
+        [
+            &[0, 0][..],
+            key.as_bytes(),
+            account.as_bytes(),
+            key.as_bytes(),
+        ]
+        .concat(),
     )
     .to_vec();
     for _ in 1..5200 {
@@ -326,7 +321,9 @@ fn a_key_code_is_the_construction_of_the_specification() {
     let groups: Vec<String> = (0..6)
         .map(|group| {
             let bytes = &hash[group * 5..group * 5 + 5];
-            let number = bytes.iter().fold(0u64, |n, byte| n * 256 + u64::from(*byte));
+            let number = bytes
+                .iter()
+                .fold(0u64, |n, byte| n * 256 + u64::from(*byte));
             format!("{:05}", number % 100_000)
         })
         .collect();

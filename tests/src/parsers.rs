@@ -1,0 +1,134 @@
+//! Every parser of bytes that others control, with the one property that all of them hold: what is
+//! accepted is exactly what would be encoded. Shared by the property tests and by `fuzz/`.
+
+use waxwing_crypto::message::Message;
+use waxwing_crypto::prekey::OwnPrekey;
+use waxwing_wire::address::Address;
+use waxwing_wire::card::{Card, CardBody};
+use waxwing_wire::cbor;
+use waxwing_wire::envelope::{Content, Entry, Envelope, Submission};
+use waxwing_wire::limits::MAX_ENVELOPE_BYTES;
+use waxwing_wire::prekey::Prekey;
+use waxwing_wire::request::{SignedRequest, parse_content_digest};
+use waxwing_wire::retry::Retry;
+
+/// A parser: what it would encode of what it accepted, or `None` when it refused. A parser that
+/// keeps the bytes it read gives those back.
+pub type Parser = fn(&[u8]) -> Option<Vec<u8>>;
+
+/// All of them, by name.
+pub const PARSERS: &[(&str, Parser)] = &[
+    ("cbor", |bytes| {
+        let value = cbor::decode(bytes, MAX_ENVELOPE_BYTES).ok()?;
+        Some(cbor::encode(&value))
+    }),
+    ("card", |bytes| {
+        let card = Card::decode(bytes).ok()?;
+        Some(card.as_bytes().to_vec())
+    }),
+    ("card body", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &CardBody::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("prekey", |bytes| {
+        Some(Prekey::decode(bytes).ok()?.as_bytes().to_vec())
+    }),
+    ("retry", |bytes| {
+        let retry = Retry::decode(bytes).ok()?;
+        let _ = retry.body();
+        Some(bytes.to_vec())
+    }),
+    ("envelope", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Envelope::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("submission", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Submission::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("content", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Content::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("entry", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Entry::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("message", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Message::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("own prekey", |bytes| {
+        let own = OwnPrekey::from_exposed(bytes).ok()?;
+        Some(without_extensions(bytes, &own.expose()))
+    }),
+    ("signed request", |bytes| {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (input, signature) = text.split_once('\n')?;
+        let _ = parse_content_digest(text);
+        SignedRequest::parse(input, signature).ok()?;
+        Some(bytes.to_vec())
+    }),
+    ("address", |bytes| {
+        let address: Address = std::str::from_utf8(bytes).ok()?.parse().ok()?;
+        let again: Address = address.to_string().parse().ok()?;
+        assert_eq!(address, again, "an address has one form");
+        Some(bytes.to_vec())
+    }),
+];
+
+/// Labels from 100 and text labels may be skipped by a reader and so are not encoded again. Bytes
+/// that carry one are compared without it: their own deterministic form is checked by `cbor`.
+fn without_extensions(bytes: &[u8], encoded: &[u8]) -> Vec<u8> {
+    let extended = cbor::decode(bytes, 1 << 20).is_ok_and(|value| has_extension(&value));
+    if extended {
+        bytes.to_vec()
+    } else {
+        encoded.to_vec()
+    }
+}
+
+fn has_extension(value: &cbor::Value) -> bool {
+    use cbor::Value;
+    match value {
+        Value::Map(entries) => entries.iter().any(|(key, item)| {
+            let optional = match key {
+                Value::Integer(label) => i128::from(*label) >= 100,
+                Value::Text(_) => true,
+                _ => false,
+            };
+            optional || has_extension(item)
+        }),
+        Value::Array(items) => items.iter().any(has_extension),
+        Value::Tag(_, inner) => has_extension(inner),
+        // A byte string may hold a structure of its own.
+        Value::Bytes(inner) => {
+            cbor::decode(inner, 1 << 20).is_ok_and(|inner| has_extension(&inner))
+        }
+        _ => false,
+    }
+}
+
+/// Runs every parser.
+///
+/// # Panics
+/// When one accepts bytes that it would encode differently.
+pub fn check_all(bytes: &[u8]) {
+    for (name, parse) in PARSERS {
+        if let Some(again) = parse(bytes) {
+            assert_eq!(again, bytes, "{name} accepted another form");
+        }
+    }
+}
