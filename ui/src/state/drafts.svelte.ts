@@ -12,6 +12,7 @@ export class DraftsState {
 
   readonly #port: Port;
   readonly #reread: Reread<Result<Draft[]>>;
+  #wanted: string | null = null;
 
   constructor(port: Port) {
     this.#port = port;
@@ -38,18 +39,21 @@ export class DraftsState {
   }
 
   async open(id: string): Promise<void> {
+    this.#wanted = id;
     if (this.writing?.id === id) return;
     const answer = await this.#port.draft(id);
+    if (this.#wanted !== id) return;
     if (answer.status === "ok") await this.#write(answer.data);
     else this.failure = answer.error;
   }
 
   /** Ends writing: what was typed is saved first. */
   async leave(): Promise<void> {
+    this.#wanted = null;
     const writing = this.writing;
     if (!writing) return;
     await writing.flush();
-    if (this.writing === writing) {
+    if (this.writing === writing && this.#wanted !== writing.id) {
       this.writing = null;
       await this.#port.setDropTarget(null);
     }
@@ -80,6 +84,7 @@ export class DraftsState {
 
   clear(): void {
     this.#reread.forget();
+    this.#wanted = null;
     this.writing?.abandon();
     this.writing = null;
     this.list = [];
@@ -88,7 +93,8 @@ export class DraftsState {
   }
 
   async #write(draft: Draft): Promise<void> {
-    await this.leave();
+    await this.writing?.flush();
+    this.#wanted = draft.id;
     this.writing = new Writing(this.#port, draft);
     await this.#port.setDropTarget(draft.id);
   }

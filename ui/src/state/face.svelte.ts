@@ -8,7 +8,7 @@ import { DraftsState } from "./drafts.svelte";
 import { FolderState } from "./folder.svelte";
 import { OnboardingState } from "./onboarding.svelte";
 import { OpenedState } from "./opened.svelte";
-import { Place } from "./place.svelte";
+import { Place, type Detail, type Section } from "./place.svelte";
 import { SettingsState } from "./settings.svelte";
 import { StageState } from "./stage.svelte";
 import { StatusState } from "./status.svelte";
@@ -93,6 +93,44 @@ export class Face {
     this.#wasOpen = open;
   }
 
+  /** Goes to a section; its list is read anew, its detail is as it was left. */
+  go(section: Section): void {
+    this.place.go(section);
+    this.#follow();
+    if (section === "inbox" || section === "outbox" || section === "sent") void this.folders[section].read();
+  }
+
+  show(detail: Detail | null): void {
+    this.place.show(detail);
+    this.#follow();
+  }
+
+  /** Out of the detail pane: to what the composer covered, else to the list. */
+  back(): void {
+    this.place.back();
+    this.#follow();
+  }
+
+  async write(inReplyTo: string | null = null): Promise<void> {
+    if (this.place.section === "settings") this.place.go("drafts");
+    const id = await this.drafts.begin(inReplyTo);
+    if (id !== null) this.show({ kind: "draft", id });
+  }
+
+  async writeTo(account: string): Promise<void> {
+    await this.write();
+    this.drafts.writing?.edited({ to: [account] });
+  }
+
+  /** Seals and queues what is being written, then shows what becomes of it. */
+  async send(): Promise<boolean> {
+    const envelope = await this.drafts.send();
+    if (envelope === null) return false;
+    this.place.back();
+    this.show({ kind: "envelope", id: envelope });
+    return true;
+  }
+
   /** Locks after saving what is being written. */
   async lock(): Promise<void> {
     await this.drafts.leave();
@@ -126,6 +164,14 @@ export class Face {
     for (const folder of Object.values(this.folders)) folder.clear();
     this.place.clear();
     this.announcer.clear();
+  }
+
+  #follow(): void {
+    const detail = this.place.detail;
+    if (detail?.kind === "envelope") this.opened.open(detail.id);
+    else this.opened.clear();
+    if (detail?.kind === "draft") void this.drafts.open(detail.id);
+    else void this.drafts.leave();
   }
 
   #ifOpen(read: () => Promise<unknown>): void {

@@ -3,7 +3,8 @@ export { provideFace, useFace } from "./context";
 export { Face } from "./face.svelte";
 export { Writing } from "./drafts.svelte";
 export { fileNow } from "./opened.svelte";
-export { sections, type Detail, type Section } from "./place.svelte";
+export { sections, type Asking, type Detail, type Section } from "./place.svelte";
+export { worst } from "./worst";
 export type { FolderState } from "./folder.svelte";
 export type {
   ComparedState,
@@ -24,5 +25,6 @@ export type {
   Settings,
   Stage,
   Status,
+  Strength,
   Unopenable,
 } from "../ipc";

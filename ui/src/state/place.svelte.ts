@@ -7,10 +7,14 @@ export type Detail =
   | { kind: "contact"; account: string }
   | { kind: "addContact" };
 
+/** A question or an overview that is open over the window; at most one. */
+export type Asking = "deleteEnvelope" | "discardDraft" | "palette" | "sheet";
+
 export const sections: readonly Section[] = ["inbox", "outbox", "sent", "drafts", "contacts", "settings"];
 
 export class Place {
   section = $state<Section>("inbox");
+  asking = $state<Asking | null>(null);
   #details = $state.raw<Partial<Record<Section, Detail>>>({});
   /** What was shown before the composer opened over it. */
   #before: Detail | null = null;
@@ -38,6 +42,7 @@ export class Place {
 
   clear(): void {
     this.section = "inbox";
+    this.asking = null;
     this.#details = {};
     this.#before = null;
   }

@@ -1,0 +1,130 @@
+// The scenes: each is a whole world in one state, so that every screen can be looked at and tested.
+import type { Contact, Settings, Stage } from "../port";
+import { file, letters, manyLetters } from "./letters";
+import { DAY, HOUR, MINUTE, hex, keyCode, type World } from "./world";
+
+const scenes = [
+  "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done",
+  "locked", "lockedStart", "inUse", "corrupt",
+] as const;
+export type Scene = (typeof scenes)[number];
+
+export function isScene(name: string): name is Scene {
+  return (scenes as readonly string[]).includes(name);
+}
+
+export function worldOf(scene: Scene, now = Date.now()): World {
+  const people = contactsOf(now);
+  const everyone = Object.values(people);
+  const empty = scene === "empty" || stageOf(scene).kind === "onboarding" || scene === "welcome";
+  const world: World = {
+    stage: stageOf(scene),
+    me: {
+      name: "alice", address: "alice@localhost", account: hex(3, 32), ownCode: keyCode(1),
+      createdAt: now - 90 * DAY, relayAgrees: true,
+    },
+    passphrase: "harbour violin cactus amber tunnel lantern mosaic",
+    recoveryWords:
+      "ladder quiz orbit velvet anchor maple tiger canvas bronze willow ember garden hollow pepper signal teapot umbrella fabric crystal meadow napkin puzzle raven summit".split(" "),
+    contacts: empty ? [] : everyone,
+    envelopes: empty ? [] : letters(now, people),
+    drafts: empty ? [] : draftsOf(now, people),
+    settings: settingsOf(),
+    status: {
+      profile: "default", relay: { kind: "online", name: "localhost" }, outbox: 3, waiting: 3, drafts: 2,
+      nextTry: now + 3 * MINUTE, lockAt: now + 9 * MINUTE + 12_000, localRelay: "running",
+    },
+  };
+  if (scene === "many") world.envelopes.push(...manyLetters(now, everyone, 5000));
+  if (scene === "offline") {
+    world.status.relay = { kind: "offline", reason: "relayRefused", nextTry: now + 2 * MINUTE };
+    world.status.localRelay = "stopped";
+  }
+  return world;
+}
+
+function stageOf(scene: Scene): Stage {
+  switch (scene) {
+    case "welcome":
+      return { kind: "welcome" };
+    case "identity":
+      return { kind: "onboarding", step: "identity", name: null, relay: { kind: "thisComputer" } };
+    case "passphrase":
+    case "recovery":
+    case "done":
+      return { kind: "onboarding", step: scene, name: "alice", relay: { kind: "thisComputer" } };
+    case "locked":
+      return { kind: "locked", waiting: 3, outbox: 2, afterStart: false };
+    case "lockedStart":
+      return { kind: "locked", waiting: 0, outbox: 2, afterStart: true };
+    case "inUse":
+      return { kind: "inUse" };
+    case "corrupt":
+      return { kind: "corrupt", reason: "header-checksum" };
+    default:
+      return { kind: "open" };
+  }
+}
+
+export function settingsOf(): Settings {
+  return {
+    relay: { kind: "thisComputer" }, lockAfterMinutes: 10, theme: "system", language: "system",
+    notifications: "count", closeToTray: false,
+  };
+}
+
+function contactsOf(now: number) {
+  const contact = (seed: number, name: string, address: string, more: Partial<Contact>): Contact => ({
+    account: hex(seed, 32), name, address, addedAt: now - 80 * DAY, compared: "notCompared", comparedAt: null,
+    keyCode: keyCode(seed), evidence: [{ at: now - 80 * DAY, version: 1, kind: "first" }], held: false, ...more,
+  });
+  return {
+    bob: contact(11, "Bob", "bob@localhost", {
+      compared: "compared", comparedAt: now - 18 * DAY,
+      evidence: [
+        { at: now - 80 * DAY, version: 1, kind: "first" },
+        { at: now - 31 * DAY, version: 2, kind: "renewed" },
+        { at: now - 18 * DAY, version: 2, kind: "compared" },
+      ],
+    }),
+    clinic: contact(12, "Clinic, front desk", "clinic@localhost", {
+      compared: "changedUnexplained", comparedAt: now - 40 * DAY, held: true,
+      evidence: [
+        { at: now - 80 * DAY, version: 1, kind: "first" },
+        { at: now - 40 * DAY, version: 1, kind: "compared" },
+        { at: now - 26 * HOUR, version: 2, kind: "unexplainedChange" },
+      ],
+    }),
+    desk: contact(13, "Support desk", "support@localhost", {}),
+    courier: contact(14, "Courier", "courier@localhost", {
+      compared: "changedSigned", comparedAt: now - 60 * DAY,
+      evidence: [
+        { at: now - 80 * DAY, version: 1, kind: "first" },
+        { at: now - 60 * DAY, version: 1, kind: "compared" },
+        { at: now - 2 * DAY, version: 2, kind: "signedChange" },
+      ],
+    }),
+    laptop: contact(15, "Alice’s laptop", "alice.laptop@localhost", {
+      compared: "compared", comparedAt: now - 70 * DAY,
+      evidence: [
+        { at: now - 80 * DAY, version: 1, kind: "first" },
+        { at: now - 70 * DAY, version: 1, kind: "compared" },
+      ],
+    }),
+  };
+}
+
+function draftsOf(now: number, people: ReturnType<typeof contactsOf>) {
+  return [
+    {
+      id: hex(701, 16), to: [people.bob.account, people.desk.account], subject: "Minutes of the meeting",
+      body: "Dear both,\n\nhere is what we agreed on:\n\n– The second floor is let from January.\n– Bob writes the offer.\n– The support desk keeps the logs for thirty days and not longer.\n\nAlice",
+      inReplyTo: null, savedAt: now - 20 * MINUTE,
+      files: [
+        file(21, "minutes.odt", 38_400, "application/vnd.oasis.opendocument.text", { kind: "here" as const }),
+        file(22, "photographs.zip", 18_400_000, "application/zip", { kind: "transferring" as const, done: 11_000_000, total: 18_400_000 }),
+      ],
+    },
+    { id: hex(702, 16), to: [], subject: "", body: "Ask the courier about the Saturday slot.", inReplyTo: null, savedAt: now - 2 * DAY, files: [] },
+  ];
+}

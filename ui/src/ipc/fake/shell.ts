@@ -1,0 +1,445 @@
+// The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
+import type { Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Port, Result, Settings, Stage } from "../port";
+import { hex, keyCode, leftTheOutbox, partyOf, type World } from "./world";
+
+type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
+const WORDS = "harbour violin cactus amber tunnel lantern mosaic pebble saddle thistle walnut zephyr copper drizzle falcon ginger".split(" ");
+
+export class FakeShell implements Port {
+  readonly world: World;
+  readonly calls: string[] = [];
+  latency: number;
+  readonly #failures = new Map<string, Failure>();
+  readonly #heard: Heard = {
+    stageChanged: new Set(), statusChanged: new Set(), envelopesChanged: new Set(), draftsChanged: new Set(),
+    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(),
+  };
+  #made = 9000;
+  #suggested = 0;
+
+  constructor(world: World, latency = 0) {
+    this.world = world;
+    this.latency = latency;
+  }
+
+  /** Every later call of this command answers the failure, until `mend`. */
+  failNext(command: string, failure: Failure): void {
+    this.#failures.set(command, failure);
+  }
+  mend(command: string): void {
+    this.#failures.delete(command);
+  }
+
+  async listen<K extends keyof Events>(event: K, heard: (payload: Events[K]) => void) {
+    const listeners: Set<(payload: Events[K]) => void> = this.#heard[event];
+    listeners.add(heard);
+    return () => void listeners.delete(heard);
+  }
+
+  tell<K extends keyof Events>(event: K, payload: Events[K]): void {
+    const listeners: Set<(payload: Events[K]) => void> = this.#heard[event];
+    for (const heard of listeners) heard(payload);
+  }
+
+  // ---- ask
+  stage = () => this.#answer("stage", () => this.world.stage);
+  status = () => this.#answer("status", () => this.#status());
+  me = () => this.#answer("me", () => this.world.me, "open");
+  settings = () => this.#answer("settings", () => this.world.settings);
+  contacts = () => this.#answer("contacts", () => this.world.contacts, "open");
+  contact = (account: string) => this.#answer("contact", () => this.#contact(account), "open");
+  suggestPassphrase = () =>
+    this.#answer("suggestPassphrase", () => {
+      const from = this.#suggested++ * 3;
+      return Array.from({ length: 7 }, (_, i) => WORDS[(from + i) % WORDS.length]).join(" ");
+    });
+  passphraseStrength = (passphrase: string) =>
+    this.#answer("passphraseStrength", () => {
+      const power = Math.min(40, passphrase.length * 0.9);
+      const score = power < 6 ? 0 : power < 9 ? 1 : power < 12 ? 2 : power < 16 ? 3 : 4;
+      return { score, warning: score < 2 ? "This is similar to a commonly used password." : null, guessesLog10: power } as const;
+    });
+  unlockTime = () => this.#answer("unlockTime", () => ({ milliseconds: 940, memoryMiB: 256 }));
+
+  envelopes = (folder: Folder, cursor: string | null, limit: number) =>
+    this.#answer(
+      "envelopes",
+      () => {
+        const rows = this.world.envelopes.filter((view) => view.row.folder === folder).map((view) => view.row);
+        rows.sort((a, b) => b.at - a.at);
+        const from = Number(cursor ?? "0");
+        const next = from + limit < rows.length ? String(from + limit) : null;
+        return { items: rows.slice(from, from + limit), next, total: rows.length };
+      },
+      "open",
+    );
+
+  envelope = (id: string) =>
+    this.#answer(
+      "envelope",
+      () => {
+        const view = this.#envelope(id);
+        if (view.row.incoming?.kind === "waiting") {
+          view.row = { ...view.row, incoming: { kind: "opened" } };
+          this.#later(() => this.#changed(view));
+        }
+        return view;
+      },
+      "open",
+    );
+
+  drafts = (_cursor: string | null, _limit: number) =>
+    this.#answer(
+      "drafts",
+      () => {
+        const items = this.world.drafts.toSorted((a, b) => b.savedAt - a.savedAt);
+        return { items, next: null, total: items.length };
+      },
+      "open",
+    );
+  draft = (id: string) => this.#answer("draft", () => this.#draft(id), "open");
+
+  // ---- do: onboarding
+  chooseIdentity: Port["chooseIdentity"] = (name, relay) =>
+    this.#answer("chooseIdentity", () => {
+      if (!/^[a-z][a-z0-9._-]{1,31}$/.test(name)) throw fail({ kind: "nameInvalid" });
+      const host = relay.kind === "thisComputer" ? "localhost" : new URL(relay.url).host;
+      this.world.me = { ...this.world.me, name, address: `${name}@${host}` };
+      this.world.settings = { ...this.world.settings, relay };
+      return this.#stage({ kind: "onboarding", step: "passphrase", name, relay });
+    });
+  createVault = (passphrase: string) =>
+    this.#answer("createVault", () => {
+      this.world.passphrase = passphrase;
+      return this.#step("recovery");
+    });
+  recoveryCode = () => this.#answer("recoveryCode", () => this.world.recoveryWords);
+  confirmRecovery = (groups: [number, string][]) =>
+    this.#answer("confirmRecovery", () => {
+      for (const [group, words] of groups) {
+        const right = this.world.recoveryWords.slice(group * 4 - 4, group * 4).join(" ");
+        if (words.trim().split(/\s+/).join(" ") !== right) throw fail({ kind: "recoveryMismatch", group });
+      }
+      return this.#step("done");
+    });
+  finishOnboarding = (sendTest: boolean) =>
+    this.#answer("finishOnboarding", () => {
+      if (sendTest) this.#later(() => this.arrive(null, "A test envelope", "This was sealed here, went through the relay and came back."));
+      return this.#stage({ kind: "open" });
+    });
+  backToIdentity = () => this.#answer("backToIdentity", () => this.#step("identity"));
+
+  // ---- do: vault
+  unlock = (passphrase: string) =>
+    this.#answer("unlock", () => {
+      if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      return this.#stage({ kind: "open" });
+    });
+  lock = () =>
+    this.#answer("lock", () => {
+      const { waiting, outbox } = this.#status();
+      return this.#stage({ kind: "locked", waiting, outbox, afterStart: false });
+    });
+  recover = (words: string, newPassphrase: string) =>
+    this.#answer("recover", () => {
+      if (words.trim().split(/\s+/).join(" ") !== this.world.recoveryWords.join(" ")) throw fail({ kind: "recoveryMismatch", group: 0 });
+      this.world.passphrase = newPassphrase;
+      return this.#stage({ kind: "open" });
+    });
+  startOver = () => this.#answer("startOver", () => this.#stage({ kind: "welcome" }));
+  stillHere = () => this.#answer("stillHere", () => null);
+
+  // ---- do: messages
+  newDraft = (inReplyTo: string | null) =>
+    this.#answer("newDraft", () => {
+      const answered = inReplyTo === null ? null : this.#envelope(inReplyTo).row;
+      const draft: Draft = {
+        id: hex(this.#made++, 16), inReplyTo, body: "", files: [], savedAt: Date.now(),
+        to: answered?.from ? [answered.from.account] : (answered?.to.map((to) => to.party.account) ?? []),
+        subject: answered ? `Re: ${answered.subject.replace(/^Re: /, "")}` : "",
+      };
+      this.world.drafts.push(draft);
+      this.#later(() => this.#draftsTold(draft.id));
+      return draft;
+    }, "open");
+  saveDraft = (id: string, text: DraftText) =>
+    this.#answer("saveDraft", () => {
+      this.#setDraft({ ...this.#draft(id), ...text, savedAt: Date.now() });
+      return null;
+    }, "open");
+  discardDraft = (id: string) =>
+    this.#answer("discardDraft", () => {
+      this.world.drafts = this.world.drafts.filter((draft) => draft.id !== id);
+      this.#later(() => this.#draftsTold(id));
+      return null;
+    }, "open");
+  attachFiles = (id: string) =>
+    this.#answer("attachFiles", () => {
+      const added: FileView = { id: hex(this.#made++, 16), name: "floor-plan.pdf", size: 2_204_160, type: "application/pdf", state: { kind: "here" } };
+      const draft = this.#draft(id);
+      return this.#setDraft({ ...draft, files: [...draft.files, added], savedAt: Date.now() });
+    }, "open");
+  detachFile = (id: string, file: string) =>
+    this.#answer("detachFile", () => {
+      const draft = this.#draft(id);
+      return this.#setDraft({ ...draft, files: draft.files.filter((kept) => kept.id !== file) });
+    }, "open");
+
+  sendDraft = (id: string, text: DraftText) =>
+    this.#answer("sendDraft", () => {
+      const draft = { ...this.#draft(id), ...text };
+      if (text.to.length === 0) throw fail({ kind: "noRecipients" });
+      if (text.body.trim() === "" && draft.files.length === 0) throw fail({ kind: "emptyMessage" });
+      const held = text.to.map((account) => this.#contact(account)).find((contact) => contact.held);
+      if (held) throw fail({ kind: "contactHeld", account: held.account });
+      const view = this.#seal(draft);
+      this.world.drafts = this.world.drafts.filter((kept) => kept.id !== id);
+      this.#later(() => {
+        this.#draftsTold(id);
+        this.#changed(view);
+      });
+      setTimeout(() => this.#deliver(view), this.latency * 12 + 300);
+      return view.row.id;
+    }, "open");
+  cancelSend = (id: string) =>
+    this.#answer("cancelSend", () => {
+      const view = this.#envelope(id);
+      const draft: Draft = {
+        id: hex(this.#made++, 16), to: view.row.to.map((to) => to.party.account), subject: view.row.subject, body: view.body,
+        inReplyTo: view.inReplyTo, files: view.files, savedAt: Date.now(),
+      };
+      this.world.drafts.push(draft);
+      this.#removeEnvelope(view);
+      this.#later(() => this.#draftsTold(draft.id));
+      return draft.id;
+    }, "open");
+  recall = (id: string) =>
+    this.#answer("recall", () => {
+      const view = this.#envelope(id);
+      view.row = {
+        ...view.row,
+        to: view.row.to.map((to) => (to.state.kind === "atRelay" ? { ...to, state: { kind: "recalled" } } : to)),
+      };
+      this.#later(() => this.#changed(view));
+      return null;
+    }, "open");
+  tryNow = (id: string | null) =>
+    this.#answer("tryNow", () => {
+      if (id === null) this.world.status.relay = { kind: "online", name: "localhost" };
+      else this.#deliver(this.#envelope(id));
+      this.#later(() => this.tell("statusChanged", {}));
+      return null;
+    });
+  deleteEnvelope = (id: string) =>
+    this.#answer("deleteEnvelope", () => {
+      this.#removeEnvelope(this.#envelope(id));
+      return null;
+    }, "open");
+  saveFile = (envelope: string, file: string) => this.#answer("saveFile", () => this.#saveFile(envelope, file), "open");
+  saveFileAs = (envelope: string, file: string) => this.#answer("saveFileAs", () => this.#saveFile(envelope, file), "open");
+  cancelTransfer = (file: string) =>
+    this.#answer("cancelTransfer", () => {
+      for (const view of this.world.envelopes)
+        view.files = view.files.map((kept) => (kept.id === file ? { ...kept, state: { kind: "atRelay" } } : kept));
+      this.world.drafts = this.world.drafts.map((draft) => ({ ...draft, files: draft.files.filter((kept) => kept.id !== file) }));
+      return null;
+    }, "open");
+  setDropTarget = (_draft: string | null) => this.#answer("setDropTarget", () => null);
+
+  // ---- do: contacts
+  addContact = (address: string) =>
+    this.#answer("addContact", () => {
+      const [name = "", relay] = address.trim().toLowerCase().split("@");
+      if (!/^[a-z][a-z0-9._-]{1,31}$/.test(name) || !relay) throw fail({ kind: "addressInvalid" });
+      if (relay !== "localhost") throw fail({ kind: "addressElsewhere", relay });
+      if (name.startsWith("nobody")) throw fail({ kind: "addressUnknown" });
+      if (this.world.contacts.some((contact) => contact.address === `${name}@${relay}`)) throw fail({ kind: "contactExists" });
+      const seed = this.#made++;
+      const contact: Contact = {
+        account: hex(seed, 32), name: name.charAt(0).toUpperCase() + name.slice(1), address: `${name}@${relay}`, addedAt: Date.now(),
+        compared: "notCompared", comparedAt: null, keyCode: keyCode(seed), held: false,
+        evidence: [{ at: Date.now(), version: 1, kind: "first" }],
+      };
+      this.world.contacts = [...this.world.contacts, contact];
+      this.#later(() => this.tell("contactsChanged", { account: contact.account }));
+      return contact;
+    }, "open");
+  renameContact = (account: string, name: string) =>
+    this.#answer("renameContact", () => this.#setContact({ ...this.#contact(account), name }), "open");
+  removeContact = (account: string) =>
+    this.#answer("removeContact", () => {
+      this.world.contacts = this.world.contacts.filter((contact) => contact.account !== account);
+      this.#later(() => this.tell("contactsChanged", { account }));
+      return null;
+    }, "open");
+  markCompared = (account: string, same: boolean) =>
+    this.#answer("markCompared", () => {
+      const contact = this.#contact(account);
+      const at = Date.now();
+      if (!same) return this.#setContact({ ...contact, compared: "changedUnexplained", held: true });
+      return this.#setContact({
+        ...contact, compared: "compared", comparedAt: at, held: false,
+        evidence: [...contact.evidence, { at, version: contact.evidence.at(-1)?.version ?? 1, kind: "compared" }],
+      });
+    }, "open");
+  acceptChange = (account: string) =>
+    this.#answer("acceptChange", () => {
+      const contact = this.#contact(account);
+      return this.#setContact({
+        ...contact, compared: "notCompared", held: false,
+        evidence: [...contact.evidence, { at: Date.now(), version: contact.evidence.at(-1)?.version ?? 1, kind: "accepted" }],
+      });
+    }, "open");
+  copyText = (_text: string) => this.#answer("copyText", () => null);
+
+  // ---- do: settings
+  saveSettings = (settings: Settings) =>
+    this.#answer("saveSettings", () => {
+      this.world.settings = settings;
+      this.#later(() => this.tell("settingsChanged", {}));
+      return settings;
+    });
+  setLocalRelay = (running: boolean) =>
+    this.#answer("setLocalRelay", () => {
+      this.world.status.localRelay = running ? "running" : "stopped";
+      this.world.status.relay = running
+        ? { kind: "online", name: "localhost" }
+        : { kind: "offline", reason: "relayRefused", nextTry: Date.now() + 8000 };
+      return this.#status();
+    });
+
+  // ---- what tests make happen
+  arrive(from: Contact | null, subject: string, body: string): void {
+    const me = this.world.me;
+    const view: EnvelopeView = {
+      row: {
+        id: hex(this.#made++, 16), folder: "inbox", to: [], incoming: { kind: "waiting" }, subject, preview: body.slice(0, 120),
+        from: from ? partyOf(from) : { account: me.account, name: me.name, address: me.address, compared: "you" },
+        at: Date.now(), claimedAt: null, attachments: 0,
+      },
+      body, files: [], inReplyTo: null, missingBefore: 0,
+    };
+    this.world.envelopes.push(view);
+    this.#changed(view);
+  }
+
+  // ---- inside
+  async #answer<T>(command: string, act: () => T, needs?: "open"): Promise<Result<T>> {
+    this.calls.push(command);
+    if (this.latency > 0) await new Promise((resolve) => setTimeout(resolve, this.latency));
+    const failure = this.#failures.get(command);
+    if (failure) return { status: "error", error: failure };
+    if (needs && this.world.stage.kind !== "open") return { status: "error", error: { kind: "locked" } };
+    try {
+      return { status: "ok", data: structuredClone(act()) };
+    } catch (thrown) {
+      if (thrown instanceof Refused) return { status: "error", error: thrown.failure };
+      throw thrown;
+    }
+  }
+
+  #later(tell: () => void): void {
+    setTimeout(tell, this.latency);
+  }
+
+  #stage(stage: Stage): Stage {
+    this.world.stage = stage;
+    this.#later(() => this.tell("stageChanged", {}));
+    return stage;
+  }
+
+  #step(step: "identity" | "recovery" | "done"): Stage {
+    const { name } = this.world.me;
+    return this.#stage({ kind: "onboarding", step, name, relay: this.world.settings.relay });
+  }
+
+  #status() {
+    const { envelopes, drafts, status } = this.world;
+    return {
+      ...status,
+      outbox: envelopes.filter((view) => view.row.folder === "outbox").length,
+      waiting: envelopes.filter((view) => view.row.incoming?.kind === "waiting").length,
+      drafts: drafts.length,
+      nextTry: envelopes.some((view) => view.row.to.some((to) => to.state.kind === "retrying")) ? status.nextTry : null,
+    };
+  }
+
+  #seal(draft: Draft): EnvelopeView {
+    const view: EnvelopeView = {
+      row: {
+        id: hex(this.#made++, 16), folder: "outbox", from: null, incoming: null, subject: draft.subject,
+        to: draft.to.map((account) => ({ party: partyOf(this.#contact(account)), state: { kind: "queued", behind: false } })),
+        preview: draft.body.slice(0, 120), at: Date.now(), claimedAt: null, attachments: draft.files.length,
+      },
+      body: draft.body, files: draft.files, inReplyTo: draft.inReplyTo, missingBefore: 0,
+    };
+    this.world.envelopes.push(view);
+    return view;
+  }
+
+  #deliver(view: EnvelopeView): void {
+    if (this.world.status.relay.kind !== "online") return;
+    const to = view.row.to.map((one) => (one.state.kind === "needsYou" ? one : { ...one, state: { kind: "atRelay" as const } }));
+    const left = leftTheOutbox(to.map((one) => one.state));
+    view.row = { ...view.row, to, folder: left ? "sent" : "outbox" };
+    this.tell("envelopesChanged", { folder: "outbox", id: view.row.id });
+    this.#changed(view);
+  }
+
+  #changed(view: EnvelopeView): void {
+    this.tell("envelopesChanged", { folder: view.row.folder, id: view.row.id });
+    this.tell("statusChanged", {});
+  }
+
+  #removeEnvelope(view: EnvelopeView): void {
+    this.world.envelopes = this.world.envelopes.filter((kept) => kept !== view);
+    this.#later(() => this.#changed(view));
+  }
+
+  #saveFile(envelope: string, file: string): FileView {
+    const view = this.#envelope(envelope);
+    const found = view.files.find((kept) => kept.id === file);
+    if (!found) throw fail({ kind: "notFound" });
+    const saved: FileView = { ...found, state: { kind: "saved", path: `Downloads/${found.name}` } };
+    view.files = view.files.map((kept) => (kept.id === file ? saved : kept));
+    return saved;
+  }
+
+  #draftsTold(id: string): void {
+    this.tell("draftsChanged", { id });
+    this.tell("statusChanged", {});
+  }
+
+  #setDraft(draft: Draft): Draft {
+    this.world.drafts = this.world.drafts.map((kept) => (kept.id === draft.id ? draft : kept));
+    this.#later(() => this.#draftsTold(draft.id));
+    return draft;
+  }
+
+  #setContact(contact: Contact): Contact {
+    this.world.contacts = this.world.contacts.map((kept) => (kept.account === contact.account ? contact : kept));
+    this.#later(() => this.tell("contactsChanged", { account: contact.account }));
+    return contact;
+  }
+
+  #envelope = (id: string) => found(this.world.envelopes.find((view) => view.row.id === id));
+  #draft = (id: string) => found(this.world.drafts.find((draft) => draft.id === id));
+  #contact = (account: string) => found(this.world.contacts.find((contact) => contact.account === account));
+}
+
+class Refused extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.kind);
+    this.failure = failure;
+  }
+}
+
+function fail(failure: Failure): Refused {
+  return new Refused(failure);
+}
+
+function found<T>(thing: T | undefined): T {
+  if (thing === undefined) throw fail({ kind: "notFound" });
+  return thing;
+}

@@ -1,0 +1,31 @@
+// The words for rows and people that several screens of envelopes share.
+import { worst, type EnvelopeRow, type OutgoingState, type Party } from "../../state";
+import { m, names, sayIncoming, sayOutgoing, shortTime, trusts, unopenables } from "../../text";
+
+export const subjectOf = (row: EnvelopeRow): string => row.subject.trim() || m.row_no_subject();
+
+/** Who stands in the first line of a row: the sender, or those it goes to. */
+export function whoOf(row: EnvelopeRow): string {
+  if (row.folder !== "inbox") return m.row_to({ names: names(row.to.map((to) => nameOf(to.party))) });
+  return row.from ? nameOf(row.from) : m.row_unknown();
+}
+
+export const nameOf = (party: Party): string => (party.compared === "you" ? m.row_you() : party.name);
+
+export const worstOf = (row: EnvelopeRow): OutgoingState | null => worst(row.to.map((to) => to.state));
+
+/** What a screen reader says for a whole row: one sentence, in the order of what matters. */
+export function rowName(row: EnvelopeRow, now: number): string {
+  const outgoing = worstOf(row);
+  const state = row.incoming
+    ? row.incoming.kind === "unopenable"
+      ? `${sayIncoming(row.incoming)}. ${unopenables[row.incoming.reason]()}`
+      : sayIncoming(row.incoming)
+    : outgoing
+      ? sayOutgoing(outgoing)
+      : "";
+  const trust = row.from && row.from.compared !== "you" ? trusts[row.from.compared]() : "";
+  const files = row.attachments > 0 ? m.row_files({ count: row.attachments }) : "";
+  const subject = row.incoming?.kind === "unopenable" ? "" : subjectOf(row);
+  return [whoOf(row), subject, state, shortTime(row.at, now), files, trust].filter(Boolean).join(", ");
+}

@@ -1,0 +1,109 @@
+// From codes to sentences. Every map is total: a code without a sentence does not compile.
+import type { ComparedState, Failure, IncomingState, OutgoingState, Reason, Unopenable } from "../ipc";
+import { m } from "./generated/messages.js";
+import { bytes, clockTime, percent } from "./format";
+
+export const reasons: Record<Reason, () => string> = {
+  relayRefused: m.why_relayRefused,
+  relayUnreachable: m.why_relayUnreachable,
+  nameNotFound: m.why_nameNotFound,
+  timedOut: m.why_timedOut,
+  tlsFailed: m.why_tlsFailed,
+  clockDiffers: m.why_clockDiffers,
+  mailboxFull: m.why_mailboxFull,
+  quotaFull: m.why_quotaFull,
+  tooLarge: m.why_tooLarge,
+  relayFull: m.why_relayFull,
+  relayError: m.why_relayError,
+  recipientGone: m.why_recipientGone,
+  recipientChanged: m.why_recipientChanged,
+  recipientKeysMissing: m.why_recipientKeysMissing,
+  expired: m.why_expired,
+  attachmentMissing: m.why_attachmentMissing,
+  rejected: m.why_rejected,
+  locked: m.why_locked,
+};
+
+export const unopenables: Record<Unopenable, () => string> = {
+  unknownKey: m.un_unknownKey,
+  damaged: m.un_damaged,
+  unknownSender: m.un_unknownSender,
+  senderChanged: m.un_senderChanged,
+  notForMe: m.un_notForMe,
+  expired: m.un_expired,
+};
+
+export const trusts: Record<ComparedState, () => string> = {
+  notCompared: m.trust_notCompared,
+  compared: m.trust_compared,
+  changedSigned: m.trust_changedSigned,
+  changedUnexplained: m.trust_changedUnexplained,
+  you: m.trust_you,
+};
+
+type Of<U, K> = Extract<U, { kind: K }>;
+type Says<U extends { kind: string }> = { [K in U["kind"]]: (it: Of<U, K>) => string };
+
+export const failures: Says<Failure> = {
+  wrongPassphrase: () => m.fail_wrongPassphrase(),
+  notEnoughMemory: () => m.fail_notEnoughMemory(),
+  locked: () => m.fail_locked(),
+  inUse: () => m.fail_inUse(),
+  weakPassphrase: () => m.fail_weakPassphrase(),
+  recoveryMismatch: ({ group }) => (group > 0 ? m.fail_recoveryMismatch({ group }) : m.fail_recoveryWords()),
+  nameInvalid: () => m.fail_nameInvalid(),
+  nameTaken: () => m.fail_nameTaken(),
+  addressInvalid: () => m.fail_addressInvalid(),
+  addressUnknown: () => m.fail_addressUnknown(),
+  addressElsewhere: ({ relay }) => m.fail_addressElsewhere({ relay }),
+  contactExists: () => m.fail_contactExists(),
+  contactHeld: () => m.fail_contactHeld(),
+  noRecipients: () => m.fail_noRecipients(),
+  emptyMessage: () => m.fail_emptyMessage(),
+  tooManyRecipients: ({ limit }) => m.fail_tooManyRecipients({ limit }),
+  fileUnreadable: ({ name }) => m.fail_fileUnreadable({ name }),
+  fileTooLarge: ({ name, limit }) => m.fail_fileTooLarge({ name, limit: bytes(limit) }),
+  relay: ({ reason }) => m.fail_relay({ reason: reasons[reason]() }),
+  diskFull: () => m.fail_diskFull(),
+  corrupt: () => m.fail_corrupt(),
+  notFound: () => m.fail_notFound(),
+  cancelled: () => m.fail_cancelled(),
+  internal: ({ code }) => m.fail_internal({ code }),
+};
+
+export const outgoings: Says<OutgoingState> = {
+  sealed: () => m.out_sealed(),
+  queued: ({ behind }) => (behind ? m.out_behind() : m.out_queued()),
+  sending: ({ done, total }) => m.out_sending({ percent: percent(done, total) }),
+  retrying: ({ reason, nextTry }) =>
+    m.out_with_reason({ state: m.out_retrying({ time: clockTime(nextTry) }), reason: reasons[reason]() }),
+  needsYou: ({ reason }) => m.out_with_reason({ state: m.out_needsYou(), reason: reasons[reason]() }),
+  atRelay: () => m.out_atRelay(),
+  fetched: () => m.out_fetched(),
+  expired: () => m.out_expired(),
+  recalled: () => m.out_recalled(),
+};
+
+export const incomings: Says<IncomingState> = {
+  waiting: () => m.in_waiting(),
+  opened: () => m.in_opened(),
+  unopenable: () => m.in_unopenable(),
+};
+
+export const sayFailure = (failure: Failure): string => say(failures, failure);
+export const sayOutgoing = (state: OutgoingState): string => say(outgoings, state);
+export const sayIncoming = (state: IncomingState): string => say(incomings, state);
+
+function say<U extends { kind: string }>(says: Says<U>, it: U): string {
+  return (says[it.kind as U["kind"]] as (it: U) => string)(it);
+}
+
+/** The estimator's own warnings, by the words that they contain; unknown ones still get a sentence. */
+export function sayWarning(warning: string): string {
+  const text = warning.toLowerCase();
+  if (/common|similar|top/.test(text) && !/name|word/.test(text)) return m.warn_common();
+  if (/repeat|row|keyboard|sequence|pattern/.test(text)) return m.warn_pattern();
+  if (/date|year/.test(text)) return m.warn_dates();
+  if (/word|name/.test(text)) return m.warn_words();
+  return m.warn_other();
+}

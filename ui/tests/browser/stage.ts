@@ -1,0 +1,109 @@
+// Serves the browser-test build on loopback and opens Debian's Chromium on it, with a fixed clock and the desktop's font.
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join, normalize, resolve } from "node:path";
+import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+
+export const repository = resolve(import.meta.dirname, "../../..");
+const built = join(repository, "target/ui-browser-test");
+const types: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".woff2": "font/woff2",
+  ".woff": "font/woff",
+  ".svg": "image/svg+xml",
+};
+
+// What the shell sets in the real window; a violation fails the test that meets it.
+const policy =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src ipc: http://ipc.localhost";
+
+/** Saturday noon, so that "yesterday" and weekdays are the same on every run. */
+export const NOON = new Date("2026-11-21T12:30:00Z");
+
+export interface Stage {
+  open(scene: string, options?: BrowserContextOptions & { query?: string }): Promise<Page>;
+  violations: string[];
+  close(): Promise<void>;
+}
+
+export async function raise(): Promise<Stage> {
+  const server = await serve();
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const profile = await mkdtemp(join(tmpdir(), "waxwing-ui-"));
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    headless: true,
+    env: { ...process.env, FONTCONFIG_FILE: join(import.meta.dirname, "fonts.conf") } as Record<string, string>,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  const violations: string[] = [];
+  const contexts: BrowserContext[] = [];
+
+  return {
+    violations,
+    async open(scene, { query = "", ...options } = {}) {
+      const context = await browser.newContext({
+        viewport: { width: 1200, height: 800 },
+        locale: "en-GB",
+        timezoneId: "UTC",
+        reducedMotion: "reduce",
+        ...options,
+      });
+      contexts.push(context);
+      const page = await context.newPage();
+      page.on("console", (message) => {
+        if (message.type() === "error") violations.push(`${scene}: ${message.text()}`);
+      });
+      page.on("pageerror", (error) => violations.push(`${scene}: ${error.message}`));
+      page.on("request", (request) => {
+        if (!request.url().startsWith(`http://127.0.0.1:${address.port}/`) && !request.url().startsWith("data:"))
+          violations.push(`${scene} asked for ${request.url()}`);
+      });
+      await page.clock.install({ time: NOON });
+      await page.goto(`http://127.0.0.1:${address.port}/?scene=${scene}&latency=0${query}`);
+      await page.waitForSelector("main, form");
+      await page.evaluate(() => document.fonts.ready);
+      return page;
+    },
+    async close() {
+      for (const context of contexts) await context.close();
+      await browser.close();
+      server.close();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+async function serve(): Promise<Server> {
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? "/", "http://localhost").pathname);
+    const file = join(built, path === "/" ? "index.html" : path);
+    readFile(file).then(
+      (bytes) => {
+        response.writeHead(200, {
+          "content-type": types[extname(file)] ?? "application/octet-stream",
+          "content-security-policy": policy,
+        });
+        response.end(bytes);
+      },
+      () => {
+        response.writeHead(204).end();
+      },
+    );
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  return server;
+}
