@@ -4,45 +4,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use serde_json::json;
-use waxwing_crypto::card::{sign_genesis, sign_rotation, sign_successor};
+use waxwing_crypto::card::{sign_rotation, sign_successor};
 use waxwing_crypto::envelope::seal;
 use waxwing_crypto::key_code::{KeyCode, Side};
-use waxwing_crypto::keys::{AccountKey, DeviceKey, TransportKey, device_entry};
+use waxwing_crypto::keys::AccountKey;
 use waxwing_crypto::message::{Attachment, Body, Message};
 use waxwing_crypto::prekey::generate;
 use waxwing_crypto::request::sign_request;
 use waxwing_crypto::retry::sign_retry;
 use waxwing_crypto::stream::AttachmentKey;
-use waxwing_crypto::vault_header::{AccountSeed, DeviceSeed, TransportSeed};
+use waxwing_crypto::vault_header::AccountSeed;
 use waxwing_tests::people::{DAY, NOW, Person, terms};
 use waxwing_wire::cose_key::Suite;
 use waxwing_wire::envelope::Header;
-use waxwing_wire::ids::{
-    AttachmentId, ConversationId, DeviceId, Digest, EnvelopeId, MailboxId, MessageId,
-};
+use waxwing_wire::ids::{AttachmentId, ConversationId, Digest, EnvelopeId, MessageId};
 use waxwing_wire::prekey::PrekeyKind;
 use waxwing_wire::request::{Params, Target, content_digest};
 use waxwing_wire::retry::{RetryBody, RetryReason};
-
-/// Somebody whose keys all follow from one number.
-fn person(number: u8) -> Person {
-    let account = AccountKey::from_seed(&AccountSeed::new([number; 32]));
-    let device = DeviceKey::from_seed(&DeviceSeed::new([number + 1; 32]));
-    let transport = TransportKey::from_seed(&TransportSeed::new([number + 2; 32]));
-    let (device_id, mailbox) = (
-        DeviceId::new([number + 3; 16]),
-        MailboxId::new([number + 4; 16]),
-    );
-    let entry = device_entry(device_id, mailbox, &device, &transport, NOW);
-    Person {
-        card: sign_genesis(&account, vec![entry], terms(NOW)).unwrap(),
-        account,
-        device,
-        transport,
-        device_id,
-        mailbox,
-    }
-}
 
 fn message(from: &Person, to: &Person) -> Message {
     let members = [from.own().account_id, to.own().account_id];
@@ -71,7 +49,7 @@ fn message(from: &Person, to: &Person) -> Message {
 
 fn main() {
     let rng = &mut rand::rng();
-    let (alice, bob) = (person(10), person(20));
+    let (alice, bob) = (Person::from_number(10), Person::from_number(20));
     let next = sign_successor(
         &alice.account,
         &alice.card,

@@ -6,6 +6,7 @@ use waxwing_crypto::envelope::{OwnDevice, Sealed, seal};
 use waxwing_crypto::keys::{AccountKey, DeviceKey, TransportKey, device_entry};
 use waxwing_crypto::message::{Body, Message};
 use waxwing_crypto::prekey::{OwnPrekey, PrekeyTerms, generate};
+use waxwing_crypto::vault_header::{AccountSeed, DeviceSeed, TransportSeed};
 use waxwing_wire::card::{DeviceEntry, VerifiedCard};
 use waxwing_wire::cose_key::Suite;
 use waxwing_wire::envelope::{Envelope, Header};
@@ -36,6 +37,25 @@ impl Person {
         let transport = TransportKey::generate(rng);
         let device_id = DeviceId::generate(rng);
         let mailbox = MailboxId::generate(rng);
+        let entry = device_entry(device_id, mailbox, &device, &transport, NOW);
+        let card = sign_genesis(&account, vec![entry], terms(NOW)).expect("a valid card");
+        Self {
+            account,
+            device,
+            transport,
+            device_id,
+            mailbox,
+            card,
+        }
+    }
+
+    /// Somebody whose keys and ids all follow from one number, the same in every run.
+    pub fn from_number(number: u8) -> Self {
+        let account = AccountKey::from_seed(&AccountSeed::new([number; 32]));
+        let device = DeviceKey::from_seed(&DeviceSeed::new([number + 1; 32]));
+        let transport = TransportKey::from_seed(&TransportSeed::new([number + 2; 32]));
+        let device_id = DeviceId::new([number + 3; 16]);
+        let mailbox = MailboxId::new([number + 4; 16]);
         let entry = device_entry(device_id, mailbox, &device, &transport, NOW);
         let card = sign_genesis(&account, vec![entry], terms(NOW)).expect("a valid card");
         Self {

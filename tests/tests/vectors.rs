@@ -7,21 +7,21 @@ use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::{HkdfSha256, KdfShake256};
 use hpke::kem::{X25519HkdfSha256, XWing};
 use hpke::{Deserializable as _, Kem, OpModeR, Serializable as _};
-use waxwing_crypto::card::{sign_genesis, sign_rotation, sign_successor};
+use waxwing_crypto::card::{sign_rotation, sign_successor};
 use waxwing_crypto::envelope::Received;
 use waxwing_crypto::key_code::{KeyCode, Side};
-use waxwing_crypto::keys::{AccountKey, DeviceKey, TransportKey, device_entry};
+use waxwing_crypto::keys::AccountKey;
 use waxwing_crypto::message::{Body, Message};
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::request::sign_request;
 use waxwing_crypto::retry::sign_retry;
-use waxwing_crypto::vault_header::{AccountSeed, DeviceSeed, TransportSeed};
+use waxwing_crypto::vault_header::AccountSeed;
 use waxwing_tests::people::{DAY, NOW, Person, terms};
 use waxwing_wire::card::Card;
 use waxwing_wire::cbor::{self, Value};
 use waxwing_wire::cose_key::{DevicePublic, HpkePublic, IdentityPublic, Suite, Verifier as _};
 use waxwing_wire::envelope::{Envelope, Submission};
-use waxwing_wire::ids::{DeviceId, Digest, EnvelopeId, MailboxId};
+use waxwing_wire::ids::{Digest, EnvelopeId};
 use waxwing_wire::prekey::Prekey;
 use waxwing_wire::request::{Params, Target, content_digest};
 use waxwing_wire::retry::{RetryBody, RetryReason};
@@ -211,28 +211,9 @@ fn text<'a>(own: &'a serde_json::Value, name: &str) -> &'a str {
     own[name].as_str().unwrap()
 }
 
-fn person(number: u8) -> Person {
-    let account = AccountKey::from_seed(&AccountSeed::new([number; 32]));
-    let device = DeviceKey::from_seed(&DeviceSeed::new([number + 1; 32]));
-    let transport = TransportKey::from_seed(&TransportSeed::new([number + 2; 32]));
-    let (device_id, mailbox) = (
-        DeviceId::new([number + 3; 16]),
-        MailboxId::new([number + 4; 16]),
-    );
-    let entry = device_entry(device_id, mailbox, &device, &transport, NOW);
-    Person {
-        card: sign_genesis(&account, vec![entry], terms(NOW)).unwrap(),
-        account,
-        device,
-        transport,
-        device_id,
-        mailbox,
-    }
-}
-
 #[test]
 fn our_cards_are_made_as_they_always_were() {
-    let (own, alice, bob) = (own(), person(10), person(20));
+    let (own, alice, bob) = (own(), Person::from_number(10), Person::from_number(20));
     assert_eq!(
         alice.own().account_id.to_string(),
         text(&own, "alice_account_id")
@@ -256,7 +237,7 @@ fn our_cards_are_made_as_they_always_were() {
 
 #[test]
 fn our_envelopes_open_as_they_always_did() {
-    let (own, alice, bob) = (own(), person(10), person(20));
+    let (own, alice, bob) = (own(), Person::from_number(10), Person::from_number(20));
     for sealed in own["sealed"].as_array().unwrap() {
         let field = |name: &str| unhex(sealed[name].as_str().unwrap());
         let record = Prekey::decode(&field("record")).unwrap();
@@ -291,7 +272,7 @@ fn our_envelopes_open_as_they_always_did() {
 
 #[test]
 fn our_key_codes_are_derived_as_they_always_were() {
-    let (own, alice, bob) = (own(), person(10), person(20));
+    let (own, alice, bob) = (own(), Person::from_number(10), Person::from_number(20));
     let side = |person: &Person| Side::derive(person.account.public(), &person.own().account_id);
     let code = KeyCode::new(side(&alice), side(&bob));
     assert_eq!(code.to_string(), text(&own, "key_code"));
@@ -302,7 +283,7 @@ fn our_key_codes_are_derived_as_they_always_were() {
 #[test]
 fn a_key_code_is_the_construction_of_the_specification() {
     use sha2::{Digest as _, Sha512};
-    let alice = person(10);
+    let alice = Person::from_number(10);
     let key: &IdentityPublic = alice.account.public();
     let account = alice.own().account_id;
     let mut hash = Sha512::digest(
@@ -332,7 +313,7 @@ fn a_key_code_is_the_construction_of_the_specification() {
 
 #[test]
 fn our_retry_statements_and_request_signatures_are_as_they_always_were() {
-    let (own, alice, bob) = (own(), person(10), person(20));
+    let (own, alice, bob) = (own(), Person::from_number(10), Person::from_number(20));
     let retry = RetryBody {
         env_id: EnvelopeId::new([4; 16]),
         to: bob.mailbox,
