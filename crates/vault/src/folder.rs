@@ -107,7 +107,7 @@ pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, VaultError> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let free = (1u32..)
+    let free = (1..=u32::MAX)
         .map(|n| dir.with_file_name(format!("{name}.old-{n}")))
         .find(|path| !path.exists())
         .ok_or(VaultError::AlreadyThere)?;

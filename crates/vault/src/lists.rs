@@ -26,9 +26,9 @@ pub(crate) fn keep(message: &Message, tx: &mut Tx<'_>) -> Result<(), VaultError>
     let placed = tx.keys().hide(trees::PLACED, &name)?;
     if tx.changes().load(trees::PLACED, &placed)?.is_none() {
         let number = next_number(message.mailbox, tx)?.to_be_bytes();
-        let places = message.mailbox.places();
-        let sealed = tx.seal_small(places, &number, message.id.as_ref())?;
-        tx.changes_mut().put(places, number.to_vec(), sealed);
+        let list = message.mailbox.places();
+        let sealed = tx.seal_small(list, &number, message.id.as_ref())?;
+        tx.changes_mut().put(list, number.to_vec(), sealed);
         let sealed = tx.seal_small(trees::PLACED, &placed, &number)?;
         tx.changes_mut().put(trees::PLACED, placed, sealed);
     }

@@ -2,7 +2,7 @@
 //!
 //! [`Vault::look`] says what is in a folder; [`Locked`] can only be unlocked (and carry ciphertext);
 //! [`Open`] has the keys and gives them up when it is locked or dropped. One process holds a folder
-//! at a time.
+//! at a time, until its last handle ([`Locked`], [`Open`], [`Store`], [`Carriage`]) is dropped.
 //! Carries out docs/protocol.md section 6, "Writing".
 //!
 //! Invariants:
@@ -82,7 +82,7 @@ impl Vault {
             Some(Err(HeaderError::UnknownVersion)) => return corrupt(Damage::Newer),
             Some(Err(HeaderError::Corrupt(what))) => return corrupt(Damage::Header(what)),
             Some(Err(_)) => return corrupt(Damage::Header("header")),
-            Some(Ok(header)) => header,
+            Some(Ok(header)) => Box::new(header),
         };
         match open_engine(&folder) {
             Ok(engine) => Ok(State::Locked(Locked {
@@ -122,7 +122,7 @@ impl Vault {
             folder::sync_dir(parent)?;
         }
         let shared = Arc::new(Shared::new(folder, Box::new(engine)));
-        Ok((Open::new(shared, header, root, keyring), code))
+        Ok((Open::new(shared, Box::new(header), root, keyring), code))
     }
 
     /// Renames the folder to `<dir>.old-<n>`, so that a new vault can be made in its place; answers
@@ -144,7 +144,7 @@ fn open_engine(folder: &Folder) -> Result<SledEngine, VaultError> {
 /// A vault without its keys.
 pub struct Locked {
     shared: Arc<Shared>,
-    header: Header,
+    header: Box<Header>,
 }
 
 impl Locked {
@@ -204,13 +204,13 @@ impl core::fmt::Debug for Locked {
 /// A vault with its keys. Dropping it locks it.
 pub struct Open {
     shared: Arc<Shared>,
-    header: Header,
+    header: Box<Header>,
     keyring: Keyring,
     cell: KeyCell,
 }
 
 impl Open {
-    fn new(shared: Arc<Shared>, header: Header, root: RootKey, keyring: Keyring) -> Self {
+    fn new(shared: Arc<Shared>, header: Box<Header>, root: RootKey, keyring: Keyring) -> Self {
         let cell = KeyCell::new(Keys::derive(root, &keyring));
         Self {
             shared,
@@ -404,7 +404,7 @@ impl Open {
         // A failed sync after the rename leaves the new file in place: memory must follow the disk.
         let stands = saved.is_ok() || self.shared.folder.load_header()?.as_ref() == Some(&bytes);
         if stands {
-            self.header = header;
+            *self.header = header;
         }
         saved
     }

@@ -340,7 +340,7 @@ fn remove_half_snapshots(path: &Path) -> io::Result<()> {
 fn move_snapshots_aside(path: &Path) -> io::Result<()> {
     for snapshot in snapshots(path)? {
         let name = snapshot.file_name().unwrap_or_default().to_string_lossy();
-        let free = (0u32..)
+        let free = (0..=u32::MAX)
             .map(|n| path.join(format!("aside-{n}.{name}")))
             .find(|aside| !aside.exists());
         if let Some(aside) = free {
@@ -362,3 +362,8 @@ impl From<sled::Error> for VaultError {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sled_tests.rs"]
+#[allow(clippy::cast_possible_truncation)]
+mod tests;
