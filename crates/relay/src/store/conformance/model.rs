@@ -125,7 +125,6 @@ pub async fn behaves_like_the_model(subject: &mut Subject) {
     tokio::task::block_in_place(|| {
         let subject = std::cell::RefCell::new(subject);
         let mut runner = TestRunner::new(Config {
-            cases: 96,
             failure_persistence: None,
             ..Config::default()
         });

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, RwLock};
 
@@ -14,6 +15,9 @@ use crate::store::wake::Hub;
 /// The form of the rows; a folder of another form is refused.
 const FORM: &[u8] = &[1];
 const FORM_KEY: &[u8] = b"V";
+
+/// How long sled may take to let go of its file.
+const LOCK_TIME: Duration = Duration::from_secs(5);
 
 /// Why the folder could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -84,16 +88,32 @@ fn open_engine(engine: &Path, options: &SledOptions) -> Result<::sled::Db, OpenS
     // A snapshot that was being written when the process died stops sled from opening.
     move_snapshots(engine, |name| name.ends_with(".generating"), None)
         .map_err(OpenStoreError::Disk)?;
-    match config.open() {
+    match open_free(&config) {
         Err(::sled::Error::Corruption { .. }) => {
             // Snapshots only save time: sled rebuilds its map from the log without them.
             tracing::warn!("the snapshot is damaged: rebuilding from the log");
             let aside = engine.join("aside");
             fs::create_dir_all(&aside).map_err(OpenStoreError::Disk)?;
             move_snapshots(engine, |_| true, Some(&aside)).map_err(OpenStoreError::Disk)?;
-            config.open().map_err(OpenStoreError::Engine)
+            open_free(&config).map_err(OpenStoreError::Engine)
         }
         other => other.map_err(OpenStoreError::Engine),
+    }
+}
+
+/// Opens sled, waiting while threads of a store that this process has just closed still hold
+/// sled's own lock. No other process can: the folder's lock is ours.
+fn open_free(config: &::sled::Config) -> ::sled::Result<::sled::Db> {
+    let patience = Instant::now();
+    loop {
+        match config.open() {
+            Err(::sled::Error::Io(error))
+                if error.to_string().contains("acquire lock") && patience.elapsed() < LOCK_TIME =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
     }
 }
 
