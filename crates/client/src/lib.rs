@@ -1,1 +1,45 @@
-//! Everything a person can do, without a window.
+//! Everything a person can do with Waxwing, without a window.
+//!
+//! [`App`] is one profile: its vault, its line to the relay, and the loops that carry envelopes.
+//! A method is a question or an act; [`App::changes`] tells what to ask again. "Save, then tell":
+//! whatever is announced is on disk already, and the relay is acknowledged after the disk.
+//!
+//! | file | what |
+//! |---|---|
+//! | `app` | the parts together; start and close |
+//! | `vault`, `onboarding` | opening, closing, setting up |
+//! | `compose`, `drafts`, `letters` | writing, sealing, reading |
+//! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
+//! | `directory`, `prekeys` | cards and their pins; prekeys, ours and the spares of others |
+//! | `files` | sealing, sending, fetching and saving files |
+//! | `line`, `host` | the relay over the network; the relay on this computer |
+//! | `view`, `failure` | what a window is shown |
+
+pub mod clock;
+pub mod failure;
+pub mod host;
+pub mod passphrase;
+pub mod view;
+
+mod app;
+mod backoff;
+mod chance;
+mod changes;
+mod compose;
+mod contacts;
+mod directory;
+mod drafts;
+mod files;
+mod inbox;
+mod letters;
+mod line;
+mod onboarding;
+mod outbox;
+mod prekeys;
+mod settings;
+mod vault;
+mod watch;
+
+pub use app::{App, Config};
+pub use changes::Changes;
+pub use failure::Failure;

@@ -452,6 +452,8 @@ pub struct Contact {
     pub evidence: Vec<Evidence>,
     /// Sending is held until the person decides.
     pub held: bool,
+    /// They wrote first, or were removed: known, but not in the list of contacts.
+    pub stranger: bool,
 }
 
 /// One thing seen of a contact's key.
@@ -460,8 +462,6 @@ pub struct Contact {
 pub struct Evidence {
     /// When.
     pub at: Millis,
-    /// The card's version.
-    pub version: f64,
     /// What.
     pub kind: EvidenceKind,
 }
@@ -480,8 +480,14 @@ pub enum EvidenceKind {
     UnexplainedChange,
     /// The person compared the key codes.
     Compared,
+    /// The person compared the key codes and they differed.
+    Differed,
     /// The person accepted an unexplained change.
     Accepted,
+    /// The relay showed an older card, which was refused.
+    OlderShown,
+    /// The relay showed another card of the same version, which was refused.
+    OtherShown,
 }
 
 /// This account.

@@ -6,6 +6,21 @@ use crate::engine::{Order, Raw};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub(crate) Vec<u8>);
 
+/// Lower-case hex, to pass through a window and back.
+impl core::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+impl core::str::FromStr for Cursor {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        hex::decode(text).map(Self)
+    }
+}
+
 /// Which page to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {

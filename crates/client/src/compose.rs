@@ -1,0 +1,444 @@
+//! Sealing: from a draft to the outbox in one commit.
+//!
+//! Nothing here waits for the network but the first envelope to somebody whose prekeys are not at
+//! hand yet. When [`App::send_draft`] returns, the message is sealed, on disk and in its lanes.
+//! Carries out docs/protocol.md section 3.
+
+use crate::app::App;
+use crate::drafts::{apply, draft_id, draft_name};
+use crate::failure::Failure;
+use crate::letters::{letter_id, letter_key};
+use crate::prekeys::{own_card, take_spares};
+use crate::view::{Change, DraftText, Folder, Reason};
+use waxwing_crypto::envelope::{SealError, Sealed, seal};
+use waxwing_crypto::keys::DeviceKey;
+use waxwing_crypto::message::{self, Body, Text};
+use waxwing_crypto::stream::AttachmentKey;
+use waxwing_vault::rows::{
+    Attachment, Contact, Delivery, DeliveryState, Draft, DraftId, MailBox, Message, Outgoing,
+    OutgoingId, OutgoingState, OwnCard, Party, Thread, Upload,
+};
+use waxwing_vault::{Store, Tx};
+use waxwing_wire::envelope::Header;
+use waxwing_wire::ids::{AccountId, ConversationId, Digest, EnvelopeId, MessageId};
+use waxwing_wire::limits::MAX_TTL;
+use waxwing_wire::prekey::VerifiedPrekey;
+use zeroize::Zeroizing;
+
+/// Most recipients of one message; each costs about 1.2 KB in every envelope's making.
+const MOST_RECIPIENTS: usize = 32;
+
+impl App {
+    /// Seals a draft and puts it in the outbox. Gives the message's id.
+    ///
+    /// # Errors
+    /// [`Failure::NoRecipients`], [`Failure::EmptyMessage`], [`Failure::ContactHeld`],
+    /// [`Failure::TooManyRecipients`], [`Failure::FileUnreadable`], or [`Failure::Relay`] when a
+    /// recipient's keys are not at hand and cannot be fetched. The draft stays then.
+    pub async fn send_draft(&self, draft: String, text: DraftText) -> Result<String, Failure> {
+        let key = draft_id(&draft)?;
+        let now = self.now();
+        self.change_draft(key, move |draft| apply(draft, &text, now)).await?;
+        let ready = self.wait_for_files(key).await?;
+        check(&ready)?;
+        self.check_recipients(&ready.to).await?;
+        let message = self.seal_into_outbox(ready, Some(key)).await?;
+        self.tell(Change::Drafts(Some(draft_name(&key))));
+        Ok(message)
+    }
+
+    /// A short envelope to this account itself, to see the whole way work.
+    pub(crate) async fn send_test(&self) -> Result<String, Failure> {
+        let me = self.signer().ok_or(Failure::Locked)?.account;
+        let letter = Draft {
+            id: DraftId::generate(&mut self.chance.draw()),
+            to: vec![me],
+            subject: Zeroizing::new("A test envelope".to_owned()),
+            body: Zeroizing::new(
+                "This was sealed on this computer, carried by the relay as ciphertext, and opened here again.".to_owned(),
+            ),
+            in_reply_to: None,
+            files: Vec::new(),
+            saved_at: self.now(),
+        };
+        self.check_recipients(&letter.to).await?;
+        self.seal_into_outbox(letter, None).await
+    }
+
+    /// Waits until every file of a draft is sealed.
+    async fn wait_for_files(&self, key: DraftId) -> Result<Draft, Failure> {
+        loop {
+            let sealed = self.sealed.notified();
+            tokio::pin!(sealed);
+            sealed.as_mut().enable();
+            let draft = self.with_store(move |store| store.load::<Draft>(&key)?.ok_or(Failure::NotFound)).await?;
+            let Some(pending) = draft.files.iter().find(|file| file.sealed.is_none()) else {
+                return Ok(draft);
+            };
+            if self.transfers.progress(&pending.id).is_none() {
+                return Err(Failure::FileUnreadable { name: pending.name.clone() });
+            }
+            sealed.await;
+        }
+    }
+
+    /// Every recipient may be sent to, and has prekeys at hand.
+    async fn check_recipients(&self, to: &[AccountId]) -> Result<(), Failure> {
+        for account in to {
+            let account = *account;
+            let contact = self
+                .with_store(move |store| store.load::<Contact>(&account)?.ok_or(Failure::NotFound))
+                .await?;
+            if contact.held {
+                return Err(Failure::ContactHeld { account: account.to_string() });
+            }
+            if take_spares(&mut contact.clone(), self.now()).is_none() {
+                self.fetch_spares(account).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn seal_into_outbox(&self, draft: Draft, from: Option<DraftId>) -> Result<String, Failure> {
+        let key = self.device_keys().await?;
+        let signer = self.signer().ok_or(Failure::Locked)?;
+        let me = Me { account: signer.account, device: signer.device };
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        let mut seal_rng = self.chance.draw();
+        let message = self
+            .with_store(move |store| {
+                store.commit(&mut rng, |tx| {
+                    let message = seal_draft(tx, &draft, &me, &key, now, &mut seal_rng)?;
+                    if let Some(from) = from {
+                        tx.delete::<Draft>(&from)?;
+                    }
+                    Ok::<_, Failure>(message)
+                })
+            })
+            .await?;
+        self.wakers.outbox.notify_one();
+        self.wakers.upkeep.notify_one();
+        self.tell(Change::Envelopes { folder: Folder::Outbox, id: Some(letter_id(MailBox::Sent, &message)) });
+        self.tell(Change::Status);
+        Ok(letter_id(MailBox::Sent, &message))
+    }
+
+    /// Seals a message anew for one recipient whose keys or devices changed: same message id, new
+    /// envelope, in place of the old one.
+    pub(crate) async fn seal_again(&self, message: MessageId, account: AccountId) -> Result<(), Failure> {
+        self.fetch_spares(account).await?;
+        let key = self.device_keys().await?;
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        let mut seal_rng = self.chance.draw();
+        self.with_store(move |store| {
+            store.commit(&mut rng, |tx| seal_for_one(tx, message, account, &key, now, &mut seal_rng))
+        })
+        .await?;
+        self.wakers.outbox.notify_one();
+        self.tell(Change::Envelopes { folder: Folder::Outbox, id: Some(letter_id(MailBox::Sent, &message)) });
+        Ok(())
+    }
+
+    /// Makes a draft again of what has not reached the relay. Gives the draft's id.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] when everything has left already.
+    pub async fn cancel_send(&self, message: String) -> Result<String, Failure> {
+        let (_, key) = letter_key(&message)?;
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        let mut rng = self.chance.draw();
+        let draft_key = DraftId::generate(&mut rng);
+        let now = self.now();
+        let app = self.clone();
+        self.with_store(move |store| {
+            let waiting = carriage.outbox()?;
+            store.commit(&mut rng, |tx| {
+                let mut message = tx.load::<Message>(&(MailBox::Sent, key))?.ok_or(Failure::NotFound)?;
+                let mut back = Vec::new();
+                for party in &mut message.recipients {
+                    let lane = tx.lane(&party.account)?;
+                    for row in waiting.iter().filter(|row| row.lane == lane) {
+                        if party.deliveries.iter().any(|delivery| delivery.envelope == row.envelope) {
+                            app.stop_sending(row);
+                            tx.carriage().remove(row)?;
+                            back.push(party.account);
+                            for delivery in &mut party.deliveries {
+                                (delivery.state, delivery.since) = (DeliveryState::Recalled, now);
+                            }
+                        }
+                    }
+                }
+                if back.is_empty() {
+                    return Err(Failure::NotFound);
+                }
+                tx.put(&draft_of(&message, draft_key, back.clone(), now))?;
+                if back.len() == message.recipients.len() {
+                    tx.delete::<Message>(&(MailBox::Sent, key))?;
+                } else {
+                    tx.put(&message)?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+        self.wakers.outbox.notify_one();
+        self.tell(Change::Envelopes { folder: Folder::Outbox, id: Some(message) });
+        self.tell(Change::Drafts(None));
+        self.tell(Change::Status);
+        Ok(draft_name(&draft_key))
+    }
+}
+
+struct Me {
+    account: AccountId,
+    device: waxwing_wire::ids::DeviceId,
+}
+
+fn check(draft: &Draft) -> Result<(), Failure> {
+    if draft.to.is_empty() {
+        return Err(Failure::NoRecipients);
+    }
+    if draft.to.len() > MOST_RECIPIENTS {
+        return Err(Failure::TooManyRecipients { limit: 32 });
+    }
+    if draft.subject.trim().is_empty() && draft.body.trim().is_empty() && draft.files.is_empty() {
+        return Err(Failure::EmptyMessage);
+    }
+    Ok(())
+}
+
+fn seal_draft(
+    tx: &mut Tx<'_>,
+    draft: &Draft,
+    me: &Me,
+    key: &DeviceKey,
+    now: u64,
+    rng: &mut rand::rngs::StdRng,
+) -> Result<MessageId, Failure> {
+    let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
+    let (parties, prekeys) = choose_prekeys(tx, &draft.to, now)?;
+    let conversation = conversation(me.account, &draft.to);
+    let thread = tx.load::<Thread>(&(conversation, me.account, me.device))?;
+    let attachments: Vec<Attachment> = draft.files.iter().filter_map(|file| file.sealed.clone()).collect();
+    let mut row = Message {
+        id: MessageId::generate(rng),
+        mailbox: MailBox::Sent,
+        sender: me.account,
+        sender_device: me.device,
+        recipients: parties,
+        subject: draft.subject.clone(),
+        body: draft.body.clone(),
+        at: now,
+        claimed_at: now,
+        relay_seq: None,
+        relay_at: None,
+        conversation,
+        seq: thread.as_ref().map_or(0, |thread| thread.seq) + 1,
+        previous: thread.map(|thread| thread.last),
+        gap: false,
+        in_reply_to: draft.in_reply_to,
+        attachments,
+        opened: true,
+    };
+    let sealed = seal_row(&row, own.hash(), key, &prekeys, now, rng)?;
+    tx.put(&Thread {
+        conversation,
+        account: me.account,
+        device: me.device,
+        seq: row.seq,
+        last: sealed.payload_hash,
+    })?;
+    queue(tx, &mut row, &sealed, now, rng)?;
+    tx.put(&row)?;
+    Ok(row.id)
+}
+
+fn seal_for_one(
+    tx: &mut Tx<'_>,
+    message: MessageId,
+    account: AccountId,
+    key: &DeviceKey,
+    now: u64,
+    rng: &mut rand::rngs::StdRng,
+) -> Result<(), Failure> {
+    let mut row = tx.load::<Message>(&(MailBox::Sent, message))?.ok_or(Failure::NotFound)?;
+    let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
+    let (parties, prekeys) = choose_prekeys(tx, &[account], now)?;
+    for fresh in parties {
+        if let Some(party) = row.recipients.iter_mut().find(|party| party.account == fresh.account) {
+            *party = fresh;
+        }
+    }
+    let sealed = seal_row(&row, own.hash(), key, &prekeys, now, rng)?;
+    queue(tx, &mut row, &sealed, now, rng)?;
+    Ok(tx.put(&row)?)
+}
+
+/// One prekey for each device of each recipient, taken from what is at hand.
+fn choose_prekeys(
+    tx: &mut Tx<'_>,
+    to: &[AccountId],
+    now: u64,
+) -> Result<(Vec<Party>, Vec<VerifiedPrekey>), Failure> {
+    let mut parties = Vec::new();
+    let mut prekeys = Vec::new();
+    for account in to {
+        let mut contact = tx.load::<Contact>(account)?.ok_or(Failure::NotFound)?;
+        if contact.held {
+            return Err(Failure::ContactHeld { account: account.to_string() });
+        }
+        let (card, taken) = take_spares(&mut contact, now)
+            .ok_or(Failure::Relay { reason: Reason::RecipientKeysMissing })?;
+        tx.put(&contact)?;
+        prekeys.extend(taken);
+        parties.push(Party { account: *account, card_version: card.body().version, deliveries: Vec::new() });
+    }
+    Ok((parties, prekeys))
+}
+
+fn seal_row(
+    row: &Message,
+    sender_card: Digest,
+    key: &DeviceKey,
+    prekeys: &[VerifiedPrekey],
+    now: u64,
+    rng: &mut rand::rngs::StdRng,
+) -> Result<Sealed, Failure> {
+    let message = message::Message {
+        msg_id: row.id,
+        conversation: row.conversation,
+        sender: row.sender,
+        device: row.sender_device,
+        sender_card,
+        recipients: row.recipients.iter().map(|party| (party.account, party.card_version)).collect(),
+        sent_at: row.claimed_at,
+        seq: row.seq,
+        previous: row.previous,
+        body: Body::Text(Text {
+            subject: row.subject.clone(),
+            text: row.body.clone(),
+            in_reply_to: row.in_reply_to,
+        }),
+        attachments: row
+            .attachments
+            .iter()
+            .map(|attachment| message::Attachment {
+                att_id: attachment.id,
+                key: AttachmentKey::new(*attachment.key),
+                sealed_length: attachment.sealed_length,
+                sha256: attachment.sha256,
+                length: attachment.length,
+                name: attachment.name.clone(),
+                media_type: attachment.media_type.clone(),
+            })
+            .collect(),
+    };
+    let header = Header { env_id: EnvelopeId::generate(rng), expires_at: now + MAX_TTL };
+    seal(&message, key, prekeys, header, rng).map_err(|error| match error {
+        SealError::TooLarge => Failure::Relay { reason: Reason::TooLarge },
+        SealError::NoRecipients | SealError::BadPrekey => {
+            Failure::Relay { reason: Reason::RecipientKeysMissing }
+        }
+        SealError::WrongRecipient | SealError::Invalid => Failure::internal("seal"),
+    })
+}
+
+/// Puts each recipient's submission at the end of their lane.
+fn queue(
+    tx: &mut Tx<'_>,
+    row: &mut Message,
+    sealed: &Sealed,
+    now: u64,
+    rng: &mut rand::rngs::StdRng,
+) -> Result<(), Failure> {
+    let uploads: Vec<Upload> = row
+        .attachments
+        .iter()
+        .map(|attachment| Upload {
+            id: attachment.id,
+            length: attachment.sealed_length,
+            sha256: attachment.sha256,
+            sent: 0,
+            announced: false,
+            complete: false,
+        })
+        .collect();
+    for (account, submission) in &sealed.submissions {
+        let to: Vec<_> = submission.entries.iter().map(|(to, _)| *to).collect();
+        let envelope = submission.header.env_id;
+        if let Some(party) = row.recipients.iter_mut().find(|party| party.account == *account) {
+            party.deliveries = to
+                .iter()
+                .map(|to| Delivery { to: *to, envelope, state: DeliveryState::Sealed, since: now })
+                .collect();
+        }
+        let mut outgoing = Outgoing {
+            id: OutgoingId::generate(rng),
+            lane: tx.lane(account)?,
+            position: 0,
+            envelope,
+            to,
+            uploads: uploads.clone(),
+            length: 0,
+            state: OutgoingState::Queued,
+            reason: None,
+            attempts: 0,
+            next_try: 0,
+            queued_at: now,
+            expires_at: submission.header.expires_at,
+        };
+        tx.carriage().append(&mut outgoing, &submission.encode())?;
+    }
+    Ok(())
+}
+
+/// The draft that an unsent message came from, for the recipients it did not reach.
+fn draft_of(message: &Message, key: DraftId, to: Vec<AccountId>, now: u64) -> Draft {
+    Draft {
+        id: key,
+        to,
+        subject: message.subject.clone(),
+        body: message.body.clone(),
+        in_reply_to: message.in_reply_to,
+        files: message
+            .attachments
+            .iter()
+            .map(|attachment| waxwing_vault::rows::DraftFile {
+                id: attachment.id,
+                path: std::path::PathBuf::new(),
+                name: attachment.name.clone(),
+                media_type: attachment.media_type.clone(),
+                length: attachment.length,
+                sealed: Some(attachment.clone()),
+            })
+            .collect(),
+        saved_at: now,
+    }
+}
+
+/// A conversation is its members: everybody who writes to the same people is in the same one.
+fn conversation(me: AccountId, others: &[AccountId]) -> ConversationId {
+    let mut members: Vec<AccountId> = others.to_vec();
+    members.push(me);
+    members.sort_unstable();
+    members.dedup();
+    let mut bytes = b"waxwing/conv/v1".to_vec();
+    for member in members {
+        bytes.extend_from_slice(member.as_bytes());
+    }
+    ConversationId::new(*Digest::of(&bytes).as_bytes())
+}
+
+/// Which message and which recipient an envelope in the outbox belongs to.
+pub(crate) fn addressee(store: &Store, row: &Outgoing) -> Result<Option<(MessageId, AccountId)>, Failure> {
+    let Some((MailBox::Sent, message)) = store.find_envelope(&row.envelope)? else { return Ok(None) };
+    let Some(message) = store.load::<Message>(&(MailBox::Sent, message))? else { return Ok(None) };
+    for party in &message.recipients {
+        if store.lane(&party.account)? == row.lane {
+            return Ok(Some((message.id, party.account)));
+        }
+    }
+    Ok(None)
+}

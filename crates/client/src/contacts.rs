@@ -1,0 +1,402 @@
+//! People: found by address, pinned, compared, and this account itself.
+
+use crate::app::App;
+use crate::directory::{self, Outcome};
+use crate::failure::Failure;
+use crate::line::{self, Line, LineError};
+use crate::prekeys::own_card;
+use crate::view::{self, Change, ComparedState, Me, Millis, Party};
+use waxwing_crypto::card::{Terms, sign_successor};
+use waxwing_crypto::key_code::{KeyCode, Side};
+use waxwing_crypto::keys::AccountKey;
+use waxwing_vault::Store;
+use waxwing_vault::rows::{ActivityKind, Contact, EvidenceKind, OwnCard};
+use waxwing_wire::address::Address;
+use waxwing_wire::ids::AccountId;
+use waxwing_wire::limits::MAX_CARD_LIFE;
+use waxwing_wire::problem::Slug;
+
+/// A card is renewed when it has less than this left.
+const RENEW_BEFORE: u64 = 30 * 86_400;
+
+impl App {
+    /// This account.
+    ///
+    /// # Errors
+    /// [`Failure::Locked`].
+    pub async fn me(&self) -> Result<Me, Failure> {
+        let agrees = self.known().relay_agrees;
+        let account = self.signer().ok_or(Failure::Locked)?.account;
+        self.with_store(move |store| {
+            let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+            let me = store.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
+            let card = own_card(&own)?;
+            Ok(Me {
+                name: own.name,
+                address: me.address,
+                account: account.to_string(),
+                own_code: Side::derive(&card.body().identity, &account).groups().to_vec(),
+                created_at: millis(me.added_at),
+                relay_agrees: agrees,
+            })
+        })
+        .await
+    }
+
+    /// Everybody, by name.
+    ///
+    /// # Errors
+    /// [`Failure::Locked`].
+    pub async fn contacts(&self) -> Result<Vec<view::Contact>, Failure> {
+        let me = self.signer().ok_or(Failure::Locked)?.account;
+        self.with_store(move |store| {
+            let own = own_side(store, &me)?;
+            let mut contacts: Vec<Contact> = store.all()?;
+            contacts.retain(|contact| contact.account != me);
+            contacts.sort_by_cached_key(|contact| contact.petname.to_lowercase());
+            Ok(contacts.iter().map(|contact| shown(contact, &own)).collect())
+        })
+        .await
+    }
+
+    /// One contact.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`].
+    pub async fn contact(&self, account: String) -> Result<view::Contact, Failure> {
+        let me = self.signer().ok_or(Failure::Locked)?.account;
+        let account = id(&account)?;
+        self.with_store(move |store| {
+            let contact = store.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
+            Ok(shown(&contact, &own_side(store, &me)?))
+        })
+        .await
+    }
+
+    /// Finds somebody at the relay, pins their card and fetches spare prekeys.
+    ///
+    /// # Errors
+    /// [`Failure::AddressInvalid`], [`Failure::AddressUnknown`], [`Failure::AddressElsewhere`],
+    /// [`Failure::ContactExists`], [`Failure::Relay`].
+    pub async fn add_contact(&self, address: String) -> Result<view::Contact, Failure> {
+        let address: Address = address.parse().map_err(|_| Failure::AddressInvalid)?;
+        if address.relay != self.relay_name().await? {
+            return Err(Failure::AddressElsewhere { relay: address.relay });
+        }
+        let line = self.line().await?;
+        let account = line.account_of(&address.name).await?;
+        let me = self.signer().ok_or(Failure::Locked)?.account;
+        if account == me {
+            return Err(Failure::ContactExists);
+        }
+        let card = line.card(&account).await?;
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        self.with_store(move |store| {
+            let fresh = directory::first(
+                &account,
+                &card,
+                address.name.as_str(),
+                &format!("{}@{}", address.name, address.relay),
+                now,
+            )
+            .ok_or(Failure::Relay { reason: view::Reason::Rejected })?;
+            store.commit(&mut rng, |tx| {
+                match tx.load::<Contact>(&account)? {
+                    // Somebody who wrote first and was not in the list becomes a contact.
+                    Some(mut known) if known.stranger => {
+                        known.stranger = false;
+                        known.address = fresh.address;
+                        known.petname = fresh.petname;
+                        tx.put(&known)?;
+                    }
+                    Some(_) => return Err(Failure::ContactExists),
+                    None => tx.put(&fresh)?,
+                }
+                Ok(())
+            })
+        })
+        .await?;
+        // Adding worked; spare prekeys are fetched again before the first envelope is sealed.
+        if let Err(failure) = self.fetch_spares(account).await {
+            tracing::info!(%failure, "spare prekeys of a new contact are claimed later");
+        }
+        self.tell(Change::Contacts(Some(account.to_string())));
+        self.contact(account.to_string()).await
+    }
+
+    /// Gives a contact another name here.
+    ///
+    /// # Errors
+    /// [`Failure::NameInvalid`] for an empty or overlong one, [`Failure::NotFound`].
+    pub async fn rename_contact(&self, account: String, name: String) -> Result<view::Contact, Failure> {
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
+            return Err(Failure::NameInvalid);
+        }
+        self.change_contact(&account, move |contact, _| {
+            contact.petname = name;
+            contact.stranger = false;
+            Ok(None)
+        })
+        .await
+    }
+
+    /// Forgets a contact; their envelopes stay.
+    ///
+    /// # Errors
+    /// [`Failure::Locked`].
+    pub async fn remove_contact(&self, account: String) -> Result<(), Failure> {
+        // The pin and its evidence stay, so that coming back cannot hide a change of key.
+        self.change_contact(&account, |contact, _| {
+            contact.stranger = true;
+            Ok(None)
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Keeps what comparing the key codes showed.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`].
+    pub async fn mark_compared(&self, account: String, same: bool) -> Result<view::Contact, Failure> {
+        self.change_contact(&account, move |contact, now| {
+            if same {
+                contact.compared_at = Some(now);
+                directory::note(contact, EvidenceKind::Compared, now, None);
+                Ok(Some(ActivityKind::ContactCompared))
+            } else {
+                contact.compared_at = None;
+                contact.held = true;
+                directory::note(contact, EvidenceKind::ComparedDiffers, now, None);
+                Ok(Some(ActivityKind::ContactChanged))
+            }
+        })
+        .await
+    }
+
+    /// Accepts an unexplained change of key, or lets sending go on after codes differed.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`].
+    pub async fn accept_change(&self, account: String) -> Result<view::Contact, Failure> {
+        let changed = self
+            .change_contact(&account, |contact, now| {
+                if !directory::accept(contact, now) {
+                    contact.held = false;
+                    directory::note(contact, EvidenceKind::Accepted, now, None);
+                }
+                Ok(Some(ActivityKind::ContactAccepted))
+            })
+            .await?;
+        self.release_held(id(&account)?).await?;
+        self.wakers.upkeep.notify_one();
+        Ok(changed)
+    }
+
+    async fn change_contact<F>(&self, account: &str, change: F) -> Result<view::Contact, Failure>
+    where
+        F: FnOnce(&mut Contact, u64) -> Result<Option<ActivityKind>, Failure> + Send + 'static,
+    {
+        let account: AccountId = id(account)?;
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        self.with_store(move |store| {
+            store.commit(&mut rng, |tx| {
+                let mut contact = tx.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
+                if let Some(act) = change(&mut contact, now)? {
+                    tx.record(now, act, &contact.petname)?;
+                }
+                Ok::<_, Failure>(tx.put(&contact)?)
+            })
+        })
+        .await?;
+        self.tell(Change::Contacts(Some(account.to_string())));
+        self.contact(account.to_string()).await
+    }
+
+    /// The name that addresses at the chosen relay end with.
+    pub(crate) async fn relay_name(&self) -> Result<String, Failure> {
+        if let Some(info) = &self.known().info {
+            return Ok(info.name.clone());
+        }
+        let info = line::info(&self.http, &self.base().await?).await?;
+        let name = info.name.clone();
+        self.know().info = Some(info);
+        Ok(name)
+    }
+
+    /// Makes the relay show our newest card under our name; renews a card that ends soon.
+    pub(crate) async fn publish_own_card(&self, line: &Line) -> Result<(), Failure> {
+        self.renew_own_card().await?;
+        let own = self.own().await?;
+        let account = self.signer().ok_or(Failure::Locked)?.account;
+        let shown = match line.card(&account).await {
+            Ok(card) => Some(card),
+            Err(LineError { slug: Some(Slug::UnknownAccount), .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if shown.as_ref() != Some(&own.card) {
+            let replaces = (own.version > 1).then(|| own.version - 1);
+            line.put_card(own.card.clone(), replaces).await?;
+            let mut rng = self.chance.draw();
+            let now = self.now();
+            self.with_store(move |store| {
+                store.commit(&mut rng, |tx| {
+                    let mut own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+                    own.published = Some(own.version);
+                    own.published_at = Some(now);
+                    tx.put(&own)?;
+                    Ok(tx.record(now, ActivityKind::CardPublished, "")?)
+                })
+            })
+            .await?;
+        }
+        line.take_name(&own.name.parse().map_err(|_| Failure::NameInvalid)?).await?;
+        self.know().relay_agrees = Some(true);
+        Ok(())
+    }
+
+    async fn renew_own_card(&self) -> Result<(), Failure> {
+        let own = self.own().await?;
+        let card = own_card(&own)?;
+        let now = self.now();
+        if card.body().expires_at > now + RENEW_BEFORE {
+            return Ok(());
+        }
+        let key = self.with_keyring(|keyring| AccountKey::from_seed(&keyring.account)).await?;
+        let terms = Terms {
+            issued_at: now,
+            expires_at: now + MAX_CARD_LIFE,
+            min_suite: card.body().min_suite,
+        };
+        let renewed = sign_successor(&key, &card, card.body().devices.clone(), terms)
+            .map_err(|_| Failure::internal("card"))?;
+        let mut rng = self.chance.draw();
+        self.with_store(move |store| {
+            store.commit(&mut rng, |tx| {
+                let mut own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+                own.card = renewed.as_bytes().to_vec();
+                own.version = renewed.body().version;
+                Ok(tx.put(&own)?)
+            })
+        })
+        .await
+    }
+
+    async fn own(&self) -> Result<OwnCard, Failure> {
+        self.with_store(|store| store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)).await
+    }
+
+    /// Makes somebody who wrote first known, without making them a contact: their card is pinned.
+    pub(crate) async fn meet(&self, line: &Line, account: AccountId) -> Result<(), Failure> {
+        let card = line.card(&account).await?;
+        let relay = self.relay_name().await?;
+        let name = line.name_of(&account).await.map(|name| name.to_string());
+        let name = name.unwrap_or_else(|_| account.to_string().chars().take(8).collect());
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        self.with_store(move |store| {
+            let mut fresh = directory::first(&account, &card, &name, &format!("{name}@{relay}"), now)
+                .ok_or(Failure::Relay { reason: view::Reason::Rejected })?;
+            fresh.stranger = true;
+            store.commit(&mut rng, |tx| {
+                if tx.load::<Contact>(&account)?.is_none() {
+                    tx.put(&fresh)?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Asks the relay for somebody's card and judges it.
+    pub(crate) async fn look_again(&self, line: &Line, account: AccountId) -> Result<Outcome, Failure> {
+        let shown = line.card(&account).await?;
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        let outcome = self
+            .with_store(move |store| {
+                store.commit(&mut rng, |tx| {
+                    let mut contact = tx.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
+                    let outcome = directory::judge(&mut contact, &shown, now);
+                    tx.put(&contact)?;
+                    Ok::<_, Failure>(outcome)
+                })
+            })
+            .await?;
+        if outcome != Outcome::Same {
+            self.tell(Change::Contacts(Some(account.to_string())));
+        }
+        Ok(outcome)
+    }
+}
+
+/// Somebody, as a line of a list names them.
+pub(crate) fn party(store: &Store, account: &AccountId, me: &AccountId) -> Result<Party, Failure> {
+    let contact = store.load::<Contact>(account)?;
+    let compared = match &contact {
+        _ if account == me => ComparedState::You,
+        Some(contact) => directory::compared(contact),
+        None => ComparedState::NotCompared,
+    };
+    let (name, address) = contact.map_or_else(
+        || (account.to_string().chars().take(8).collect(), String::new()),
+        |contact| (contact.petname, contact.address),
+    );
+    Ok(Party { account: account.to_string(), name, address, compared })
+}
+
+fn own_side(store: &Store, me: &AccountId) -> Result<Side, Failure> {
+    let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+    Ok(Side::derive(&own_card(&own)?.body().identity, me))
+}
+
+fn shown(contact: &Contact, own: &Side) -> view::Contact {
+    let key_code = directory::pinned(contact).map(|card| {
+        let theirs = Side::derive(&card.body().identity, &contact.account);
+        KeyCode::new(own.clone(), theirs).groups().to_vec()
+    });
+    view::Contact {
+        account: contact.account.to_string(),
+        name: contact.petname.clone(),
+        address: contact.address.clone(),
+        added_at: millis(contact.added_at),
+        compared: directory::compared(contact),
+        compared_at: contact.compared_at.map(millis),
+        key_code: key_code.unwrap_or_default(),
+        evidence: contact
+            .evidence
+            .iter()
+            .map(|evidence| view::Evidence { at: millis(evidence.at), kind: kind(evidence.kind) })
+            .collect(),
+        held: contact.held,
+        stranger: contact.stranger,
+    }
+}
+
+fn kind(kind: EvidenceKind) -> view::EvidenceKind {
+    match kind {
+        EvidenceKind::FirstSeen => view::EvidenceKind::First,
+        EvidenceKind::CardUpdated => view::EvidenceKind::Renewed,
+        EvidenceKind::RotatedWithProof => view::EvidenceKind::SignedChange,
+        EvidenceKind::ResetWithoutProof => view::EvidenceKind::UnexplainedChange,
+        EvidenceKind::Compared => view::EvidenceKind::Compared,
+        EvidenceKind::ComparedDiffers => view::EvidenceKind::Differed,
+        EvidenceKind::Accepted => view::EvidenceKind::Accepted,
+        EvidenceKind::Rollback => view::EvidenceKind::OlderShown,
+        EvidenceKind::Fork => view::EvidenceKind::OtherShown,
+    }
+}
+
+/// An account id from the face.
+pub(crate) fn id<T: std::str::FromStr>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|_| Failure::NotFound)
+}
+
+/// Seconds of the protocol as milliseconds of the face.
+#[allow(clippy::cast_precision_loss, reason = "times stay far below 2⁵³")]
+pub(crate) fn millis(seconds: u64) -> Millis {
+    seconds as f64 * 1000.0
+}

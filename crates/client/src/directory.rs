@@ -1,0 +1,163 @@
+//! The directory is not trusted: what a card that the relay shows means for a contact.
+//!
+//! A card is judged against the pin (docs/protocol.md section 2, "Rules for a client"); an accepted
+//! one replaces the pin, an older, forked or weaker one is refused and kept as evidence, and an
+//! identity reset holds sending until the person decides.
+
+use crate::view::ComparedState;
+use waxwing_vault::rows::{Contact, Evidence, EvidenceKind};
+use waxwing_wire::card::{Card, VerifiedCard};
+use waxwing_wire::ids::AccountId;
+use waxwing_wire::pin::{self, Change, Pin, Verdict};
+
+/// What became of a card that the relay showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The pinned card itself.
+    Same,
+    /// It replaced the pin.
+    Taken,
+    /// Another key without the old one's word: the pin stays, sending is held.
+    Held,
+    /// It was refused; the pin stays.
+    Refused,
+}
+
+/// The pinned card of a contact. Its signature was proven when it was pinned; proving that it is
+/// signed by its own key again guards against a mixed-up row.
+pub(crate) fn pinned(contact: &Contact) -> Option<VerifiedCard> {
+    Card::decode(&contact.card).ok()?.verify_self().ok()
+}
+
+/// Pins the first card of somebody. None when it is not a valid card of that account.
+pub(crate) fn first(account: &AccountId, card: &[u8], name: &str, address: &str, now: u64) -> Option<Contact> {
+    let Verdict::Accepted { card, change } = pin::judge_first(account, Card::decode(card).ok()?, now) else {
+        return None;
+    };
+    let anchored = change == Change::FirstSeen;
+    let mut contact = Contact {
+        account: *account,
+        petname: name.to_owned(),
+        address: address.to_owned(),
+        card: Vec::new(),
+        card_digest: card.hash(),
+        card_version: card.body().version,
+        min_suite: suite_number(&card),
+        evidence: Vec::new(),
+        compared_at: None,
+        held: false,
+        stranger: false,
+        added_at: now,
+        spares: Vec::new(),
+    };
+    take(&mut contact, &card);
+    note(&mut contact, EvidenceKind::FirstSeen, now, None);
+    if !anchored {
+        // A key change that nobody here witnessed: said, but nothing was pinned that it could break.
+        note(&mut contact, EvidenceKind::RotatedWithProof, now, None);
+    }
+    Some(contact)
+}
+
+/// Judges a card that the relay shows for a contact, and keeps what it means.
+pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
+    if contact.card == shown {
+        return Outcome::Same;
+    }
+    let (Some(known), Ok(card)) = (pinned(contact), Card::decode(shown)) else {
+        return Outcome::Refused;
+    };
+    match Pin::of(&known).judge(card, now) {
+        Verdict::Accepted { change: Change::Same, .. } => Outcome::Same,
+        Verdict::Accepted { card, change } => {
+            take(contact, &card);
+            if change == Change::Rotated {
+                contact.compared_at = None;
+                note(contact, EvidenceKind::RotatedWithProof, now, None);
+            } else {
+                note(contact, EvidenceKind::CardUpdated, now, None);
+            }
+            Outcome::Taken
+        }
+        Verdict::IdentityReset { card } => {
+            contact.held = true;
+            note(contact, EvidenceKind::ResetWithoutProof, now, Some(card.as_bytes()));
+            Outcome::Held
+        }
+        Verdict::Rollback { .. } => {
+            note(contact, EvidenceKind::Rollback, now, Some(shown));
+            Outcome::Refused
+        }
+        Verdict::Fork { .. } => {
+            note(contact, EvidenceKind::Fork, now, Some(shown));
+            Outcome::Refused
+        }
+        Verdict::WeakerSuite { .. } | Verdict::Expired | Verdict::WrongAccount | Verdict::Invalid => {
+            Outcome::Refused
+        }
+    }
+}
+
+/// The person decided to trust the card that reset the identity.
+pub(crate) fn accept(contact: &mut Contact, now: u64) -> bool {
+    let offered = contact
+        .evidence
+        .iter()
+        .rev()
+        .find(|evidence| evidence.kind == EvidenceKind::ResetWithoutProof)
+        .and_then(|evidence| evidence.card.clone());
+    let Some(card) = offered
+        .and_then(|bytes| Card::decode(&bytes).ok())
+        .and_then(|card| card.verify_self().ok())
+        .filter(|card| card.body().account_id == contact.account)
+    else {
+        return false;
+    };
+    take(contact, &card);
+    contact.held = false;
+    contact.compared_at = None;
+    note(contact, EvidenceKind::Accepted, now, None);
+    true
+}
+
+/// Notes something about a contact's key; the same thing about the same card is noted once.
+pub(crate) fn note(contact: &mut Contact, kind: EvidenceKind, at: u64, card: Option<&[u8]>) {
+    let card_digest =
+        card.map_or(contact.card_digest, waxwing_wire::ids::Digest::of);
+    let repeats = matches!(
+        kind,
+        EvidenceKind::Rollback | EvidenceKind::Fork | EvidenceKind::ResetWithoutProof
+    ) && contact.evidence.iter().any(|known| known.kind == kind && known.card_digest == card_digest);
+    if !repeats {
+        contact.evidence.push(Evidence { at, kind, card_digest, card: card.map(<[u8]>::to_vec) });
+    }
+}
+
+/// What the person is told of a contact's key.
+pub(crate) fn compared(contact: &Contact) -> ComparedState {
+    if contact.held {
+        return ComparedState::ChangedUnexplained;
+    }
+    if contact.compared_at.is_some() {
+        return ComparedState::Compared;
+    }
+    let change = contact.evidence.iter().rev().find_map(|evidence| match evidence.kind {
+        EvidenceKind::RotatedWithProof => Some(ComparedState::ChangedSigned),
+        EvidenceKind::Accepted | EvidenceKind::FirstSeen => Some(ComparedState::NotCompared),
+        _ => None,
+    });
+    change.unwrap_or(ComparedState::NotCompared)
+}
+
+fn take(contact: &mut Contact, card: &VerifiedCard) {
+    contact.card = card.as_bytes().to_vec();
+    contact.card_digest = card.hash();
+    contact.card_version = card.body().version;
+    contact.min_suite = contact.min_suite.max(suite_number(card));
+    // Prekeys of devices that the new card does not list are of no use any more.
+    contact.spares.retain(|spare| card.body().device(&spare.device).is_some());
+}
+
+fn suite_number(card: &VerifiedCard) -> i64 {
+    i64::try_from(card.body().min_suite.number()).unwrap_or(i64::MAX)
+}

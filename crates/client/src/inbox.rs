@@ -1,0 +1,436 @@
+//! The inbox: fetched as ciphertext, locked or not; opened when the vault is.
+//!
+//! An envelope is acknowledged once it is on this disk. Opening takes the steps of
+//! docs/protocol.md section 3 in their order and ends in one commit: message, replay row, place in
+//! the conversation, the one-time prekey destroyed, the ciphertext gone.
+
+use crate::app::{App, blocking};
+use crate::backoff;
+use crate::directory::{self, Outcome};
+use crate::failure::Failure;
+use crate::line::{self, Line, LineError};
+use crate::view::{Change, Folder, Notifications, RelayState, Unopenable};
+use rand::RngExt;
+use waxwing_crypto::envelope::{OpenError, Opened, OwnDevice, Received};
+use waxwing_crypto::keys::DeviceKey;
+use waxwing_crypto::message::{Body, Text};
+use waxwing_crypto::prekey::OwnPrekey;
+use waxwing_crypto::retry::sign_retry;
+use waxwing_vault::rows::{
+    Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, PrekeySecret, Replay, Thread,
+};
+use waxwing_vault::{Store, VaultError};
+use waxwing_wire::api::{Ack, AckRetry};
+use waxwing_wire::ids::AccountId;
+use waxwing_wire::prekey::PrekeyKind;
+use waxwing_wire::retry::{RetryBody, RetryReason};
+use zeroize::Zeroizing;
+
+/// Fetches what waits, for ever; and keeps what is known of the relay.
+pub(crate) async fn run(app: App) {
+    let mut failures = 0;
+    loop {
+        if app.signer().is_none() {
+            app.wakers.inbox.notified().await;
+            continue;
+        }
+        let was_online = matches!(app.known().relay, RelayState::Online { .. });
+        let fetched = tokio::select! {
+            // Woken: the relay was changed, started or stopped.
+            () = app.wakers.inbox.notified() => continue,
+            fetched = round(&app, was_online) => fetched,
+        };
+        match fetched {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                failures += 1;
+                let pause = backoff::pause(failures, app.chance.draw().random());
+                #[allow(clippy::cast_precision_loss, reason = "times stay below 2⁵³")]
+                let next = (app.clock.now_millis() + u64::try_from(pause.as_millis()).unwrap_or(0)) as f64;
+                app.relay_is(RelayState::Offline { reason: error.reason, next_try: Some(next) });
+                tokio::select! {
+                    () = app.wakers.inbox.notified() => failures = 0,
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+    }
+}
+
+/// One look into the mailbox: at once when the relay was away, else waiting for something to come.
+async fn round(app: &App, wait: bool) -> Result<(), LineError> {
+    let line = app.line().await?;
+    if !wait {
+        let info = line::info(&app.http, &app.base().await?).await?;
+        app.know().info = Some(info);
+    }
+    let carriage = app.carriage().ok_or_else(|| LineError::of(crate::view::Reason::Locked))?;
+    let cursor = {
+        let carriage = carriage.clone();
+        blocking(move || Ok(carriage.cursor()?)).await.map_err(disk_error)?
+    };
+    let page = line.mailbox(cursor, wait).await?;
+    if !wait {
+        let name = app.known().info.as_ref().map(|info| info.name.clone()).unwrap_or_default();
+        app.relay_is(RelayState::Online { name });
+        if let Err(failure) = app.relay_is_back().await {
+            tracing::warn!(%failure, "the outbox was not told that the relay is back");
+        }
+        app.wakers.upkeep.notify_one();
+        app.wakers.watch.notify_one();
+    }
+    if !page.items.is_empty() {
+        let now = app.now();
+        let fresh = blocking(move || {
+            carriage.commit(|tx| {
+                let mut fresh = 0u32;
+                for item in &page.items {
+                    if tx.keep(item.seq, item.received_at, now, item.envelope.as_slice())? {
+                        fresh += 1;
+                    }
+                }
+                Ok::<_, Failure>(fresh)
+            })
+        })
+        .await
+        .map_err(disk_error)?;
+        pay(app, &line).await?;
+        if fresh > 0 {
+            arrived(app, &line).await;
+        }
+    }
+    pay(app, &line).await
+}
+
+fn disk_error(failure: Failure) -> LineError {
+    tracing::error!(%failure, "what was fetched could not be kept; it stays at the relay");
+    LineError::of(crate::view::Reason::RelayError)
+}
+
+/// Acknowledges what is on this disk.
+async fn pay(app: &App, line: &Line) -> Result<(), LineError> {
+    let Some(carriage) = app.carriage() else { return Ok(()) };
+    let owed = {
+        let carriage = carriage.clone();
+        blocking(move || Ok(carriage.owed_acks()?)).await.map_err(disk_error)?
+    };
+    if owed.is_empty() {
+        return Ok(());
+    }
+    let seqs: Vec<u64> = owed.iter().map(|ack| ack.seq).collect();
+    let (retries, plain): (Vec<OwedAck>, Vec<OwedAck>) =
+        owed.into_iter().partition(|ack| ack.retry.is_some());
+    let ack = Ack {
+        seqs: plain.iter().map(|ack| ack.seq).collect(),
+        retries: retries
+            .into_iter()
+            .filter_map(|ack| Some(AckRetry { seq: ack.seq, statement: ack.retry?.into() }))
+            .collect(),
+    };
+    line.acknowledge(&ack).await?;
+    blocking(move || {
+        carriage.commit(|tx| {
+            tx.paid(&seqs);
+            Ok::<_, Failure>(())
+        })
+    })
+    .await
+    .map_err(disk_error)
+}
+
+/// Opens what came, if the vault is open, and says that something came.
+async fn arrived(app: &App, line: &Line) {
+    let opened = app.open_waiting(Some(line)).await;
+    let sender = match opened {
+        Ok(sender) => sender,
+        Err(failure) => {
+            tracing::warn!(%failure, "what came is opened later");
+            None
+        }
+    };
+    app.tell(Change::Envelopes { folder: Folder::Inbox, id: None });
+    let shows = app.known().settings.notifications;
+    let waiting = app.status().await.waiting;
+    match shows {
+        Notifications::None => app.tell(Change::Status),
+        Notifications::Count => app.tell(Change::Arrived { waiting, sender: None }),
+        Notifications::Sender => app.tell(Change::Arrived { waiting, sender }),
+    }
+}
+
+/// Why an envelope was not opened this time.
+enum Unopened {
+    /// It will never open, or not before something changes; kept with its reason.
+    For(Unopenable),
+    /// Sealed to a prekey that is not here: the sender is asked to seal again.
+    Retry,
+    /// The same message was accepted before.
+    Repeated,
+    /// The relay is needed and away.
+    Later(Failure),
+}
+
+impl From<VaultError> for Unopened {
+    fn from(error: VaultError) -> Self {
+        Self::Later(error.into())
+    }
+}
+
+impl From<Failure> for Unopened {
+    fn from(failure: Failure) -> Self {
+        Self::Later(failure)
+    }
+}
+
+impl App {
+    /// Opens everything that waits as ciphertext. Gives the last sender's name.
+    pub(crate) async fn open_waiting(&self, line: Option<&Line>) -> Result<Option<String>, Failure> {
+        let _one_at_a_time = self.opening.lock().await;
+        if self.known().store.is_none() {
+            return Ok(None);
+        }
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        let waiting = blocking(move || Ok(carriage.incoming()?)).await?;
+        let key = self.device_keys().await?;
+        let mut last = None;
+        for row in waiting {
+            match self.open_one(line, &row).await {
+                Ok(name) => last = Some(name),
+                Err(Unopened::Later(Failure::Locked)) => return Ok(last),
+                Err(Unopened::Later(failure)) => {
+                    tracing::info!(%failure, "an envelope is opened later");
+                }
+                Err(Unopened::Repeated) => self.drop_waiting(row.seq).await?,
+                Err(Unopened::Retry) => self.ask_again(&row, &key).await?,
+                Err(Unopened::For(reason)) => self.keep_unopenable(row, reason).await?,
+            }
+        }
+        Ok(last)
+    }
+
+    async fn open_one(&self, line: Option<&Line>, row: &Incoming) -> Result<String, Unopened> {
+        let signer = self.signer().ok_or(Failure::Locked)?;
+        let me = OwnDevice { account_id: signer.account, device_id: signer.device, mailbox: signer.mailbox };
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        let seq = row.seq;
+        let unsealed = self
+            .with_store(move |store| Ok(unseal(store, carriage.fetched(seq)?, &me)))
+            .await??;
+        let claimed = unsealed.claimed_sender();
+        let mut known = self.find_contact(claimed.account_id).await?;
+        if known.is_none() {
+            let line = line.ok_or(Unopened::For(Unopenable::UnknownSender))?;
+            if let Err(failure) = self.meet(line, claimed.account_id).await {
+                return Err(match failure {
+                    Failure::AddressUnknown => Unopened::For(Unopenable::UnknownSender),
+                    other => Unopened::Later(other),
+                });
+            }
+            known = self.find_contact(claimed.account_id).await?;
+        }
+        let mut contact = known.ok_or(Unopened::For(Unopenable::UnknownSender))?;
+        if contact.card_digest != claimed.card_hash
+            && let Some(line) = line
+            && let Ok(Outcome::Taken) = self.look_again(line, claimed.account_id).await
+        {
+            contact = self.find_contact(claimed.account_id).await?.ok_or(Failure::NotFound)?;
+        }
+        let card = directory::pinned(&contact).ok_or(Unopened::For(Unopenable::UnknownSender))?;
+        // Judged by the time it came: a vault may stay locked for longer than an envelope lives.
+        let opened = unsealed.authenticate(&card, row.fetched_at).map_err(|error| {
+            Unopened::For(match error {
+                OpenError::Expired => Unopenable::Expired,
+                OpenError::Refused if contact.held => Unopenable::SenderChanged,
+                OpenError::Refused => Unopenable::Damaged,
+            })
+        })?;
+        self.keep_opened(row, opened).await?;
+        Ok(contact.petname)
+    }
+
+    async fn find_contact(&self, account: AccountId) -> Result<Option<Contact>, Failure> {
+        self.with_store(move |store| Ok(store.load::<Contact>(&account)?)).await
+    }
+
+    async fn keep_opened(&self, row: &Incoming, opened: Opened) -> Result<(), Unopened> {
+        let (seq, received_at, now) = (row.seq, row.received_at, self.now());
+        let mut rng = self.chance.draw();
+        let created = self
+            .with_store(move |store| {
+                let kept = store.commit(&mut rng, |tx| {
+                    let message = opened.message;
+                    tx.create(&Replay {
+                        sender: message.sender,
+                        message: message.msg_id,
+                        until: opened.replay_until,
+                    })?;
+                    let thread_key = (message.conversation, message.sender, message.device);
+                    let before = tx.load::<Thread>(&thread_key)?;
+                    let last_seq = before.as_ref().map_or(0, |thread| thread.seq);
+                    // Before the first message that is known here there may be others, to a device
+                    // that was not there yet: only what follows a known one can leave a gap.
+                    let gap = before.is_some() && message.seq > last_seq + 1;
+                    if message.seq > last_seq {
+                        tx.put(&Thread {
+                            conversation: message.conversation,
+                            account: message.sender,
+                            device: message.device,
+                            seq: message.seq,
+                            last: opened.payload_hash,
+                        })?;
+                    }
+                    tx.put(&letter(message, seq, received_at, now, gap))?;
+                    if opened.used_kind == PrekeyKind::OneTime {
+                        tx.delete::<PrekeySecret>(&opened.used_prekey)?;
+                    }
+                    tx.carriage().remove_incoming(seq);
+                    Ok::<_, VaultError>(())
+                });
+                match kept {
+                    Err(VaultError::Exists(_)) => Ok(false),
+                    Err(error) => Err(error.into()),
+                    Ok(()) => Ok(true),
+                }
+            })
+            .await?;
+        self.wakers.upkeep.notify_one();
+        if created { Ok(()) } else { Err(Unopened::Repeated) }
+    }
+
+    async fn drop_waiting(&self, seq: u64) -> Result<(), Failure> {
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        blocking(move || {
+            carriage.commit(|tx| {
+                tx.remove_incoming(seq);
+                Ok::<_, Failure>(())
+            })
+        })
+        .await
+    }
+
+    /// Leaves a signed statement at the relay that the sender reads, and keeps the envelope with its
+    /// reason until the answer comes or the person deletes it.
+    async fn ask_again(&self, row: &Incoming, key: &DeviceKey) -> Result<(), Failure> {
+        if row.reason.is_some() {
+            return Ok(());
+        }
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        let mailbox = self.signer().ok_or(Failure::Locked)?.mailbox;
+        let seq = row.seq;
+        let bytes = blocking({
+            let carriage = carriage.clone();
+            move || Ok(carriage.fetched(seq)?)
+        })
+        .await?;
+        let Some(Ok(received)) = bytes.map(|bytes| Received::decode(&bytes)) else { return Ok(()) };
+        let body = RetryBody {
+            env_id: received.env_id(),
+            to: mailbox,
+            reason: RetryReason::UnknownPrekey,
+            at: self.now(),
+        };
+        let statement = sign_retry(key, &body);
+        let mut kept = row.clone();
+        kept.reason = Some(code(Unopenable::UnknownKey));
+        kept.attempts += 1;
+        blocking(move || {
+            carriage.commit(|tx| {
+                tx.owe(&OwedAck { seq, retry: Some(statement) })?;
+                Ok::<_, Failure>(tx.update_incoming(&kept)?)
+            })
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn keep_unopenable(&self, mut row: Incoming, reason: Unopenable) -> Result<(), Failure> {
+        let code = code(reason);
+        if row.reason.as_ref() == Some(&code) {
+            return Ok(());
+        }
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        row.reason = Some(code);
+        row.attempts += 1;
+        blocking(move || carriage.commit(|tx| Ok::<_, Failure>(tx.update_incoming(&row)?))).await
+    }
+
+    fn relay_is(&self, state: RelayState) {
+        let changed = {
+            let mut known = self.know();
+            let changed = known.relay != state;
+            known.relay = state;
+            changed
+        };
+        if changed {
+            self.tell(Change::Status);
+        }
+    }
+}
+
+/// Steps 1 to 6: from the ciphertext to a message that nobody vouches for yet.
+fn unseal(
+    store: &Store,
+    bytes: Option<Vec<u8>>,
+    me: &OwnDevice,
+) -> Result<waxwing_crypto::envelope::Unsealed, Unopened> {
+    let bytes = bytes.ok_or(Unopened::Repeated)?;
+    let received = Received::decode(&bytes).map_err(|_| Unopened::For(Unopenable::Damaged))?;
+    let row = store.load::<PrekeySecret>(&received.kid())?.ok_or(Unopened::Retry)?;
+    let prekey = OwnPrekey::from_exposed(&row.secret).map_err(|_| Unopened::Later(Failure::Corrupt))?;
+    received.open(&prekey, me).map_err(|_| Unopened::For(Unopenable::Damaged))
+}
+
+fn letter(
+    message: waxwing_crypto::message::Message,
+    seq: u64,
+    received_at: u64,
+    now: u64,
+    gap: bool,
+) -> Message {
+    let (subject, body, in_reply_to) = match message.body {
+        Body::Text(Text { subject, text, in_reply_to }) => (subject, text, in_reply_to),
+        Body::Unknown { content_type, .. } => {
+            (Zeroizing::new(content_type), Zeroizing::default(), None)
+        }
+    };
+    Message {
+        id: message.msg_id,
+        mailbox: MailBox::Inbox,
+        sender: message.sender,
+        sender_device: message.device,
+        recipients: message
+            .recipients
+            .into_iter()
+            .map(|(account, card_version)| Party { account, card_version, deliveries: Vec::new() })
+            .collect(),
+        subject,
+        body,
+        at: now,
+        claimed_at: message.sent_at,
+        relay_seq: Some(seq),
+        relay_at: Some(received_at),
+        conversation: message.conversation,
+        seq: message.seq,
+        previous: message.previous,
+        gap,
+        in_reply_to,
+        attachments: message
+            .attachments
+            .into_iter()
+            .map(|attachment| Attachment {
+                id: attachment.att_id,
+                key: Zeroizing::new(*attachment.key.expose()),
+                sealed_length: attachment.sealed_length,
+                sha256: attachment.sha256,
+                length: attachment.length,
+                name: attachment.name,
+                media_type: attachment.media_type,
+            })
+            .collect(),
+        opened: false,
+    }
+}
+
+fn code(reason: Unopenable) -> String {
+    serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,245 @@
+//! Prekeys: ours at the relay, and spare ones of others at hand (docs/protocol.md sections 1, 2).
+//!
+//! Ours: one signed prekey, new every week, and a stock of one-time ones. A record is published
+//! only after its secret half is on disk, sealed under the key of its week; the keys of weeks in
+//! which nobody can need them any more are destroyed.
+//! Others': for each device of a contact a bundle is claimed ahead, so that sealing never waits
+//! for the network; what was used is replaced afterwards.
+
+use crate::app::App;
+use crate::directory::{self, Outcome};
+use crate::failure::Failure;
+use crate::line::Line;
+use crate::view::Change;
+use std::time::Duration;
+use waxwing_crypto::keys::DeviceKey;
+use waxwing_crypto::prekey::{self, PrekeyTerms};
+use waxwing_crypto::vault_header::EpochId;
+use waxwing_vault::Store;
+use waxwing_vault::rows::{Contact, DeviceSpares, OwnCard, PrekeyKind, PrekeySecret};
+use waxwing_wire::api::{PrekeyBundle, PublishPrekeys};
+use waxwing_wire::card::{Card, VerifiedCard};
+use waxwing_wire::cose_key::Suite;
+use waxwing_wire::ids::AccountId;
+use waxwing_wire::limits::{MAX_TTL, SIGNED_PREKEY_TURN};
+use waxwing_wire::prekey::{Prekey, PrekeyKind as WireKind, VerifiedPrekey};
+
+const DAY: u64 = 86_400;
+/// The suite of everything made here: post-quantum hybrid.
+pub(crate) const SUITE: Suite = Suite::S2;
+/// One-time prekeys kept at the relay; refilled when half are gone.
+const STOCK: u64 = 40;
+/// A signed prekey may be used for a week after it was replaced, by who claimed it before.
+const SIGNED_LIFE: u64 = 2 * SIGNED_PREKEY_TURN;
+const ONE_TIME_LIFE: u64 = 30 * DAY;
+/// The longest that a prekey of a week can still open something: its own life and an envelope's.
+const EPOCH_LIFE: u64 = ONE_TIME_LIFE + MAX_TTL + SIGNED_PREKEY_TURN;
+/// Looks after the stock this often when nothing wakes it.
+const ROUND: Duration = Duration::from_secs(3600);
+
+/// Looks after own card, own prekeys and the spares of others, whenever woken and every hour.
+pub(crate) async fn run(app: App) {
+    loop {
+        if app.known().store.is_some() {
+            if let Err(failure) = look_after(&app).await {
+                tracing::info!(%failure, "cards and prekeys are looked after later");
+            }
+        }
+        tokio::select! {
+            () = app.wakers.upkeep.notified() => {}
+            () = tokio::time::sleep(ROUND) => {}
+        }
+    }
+}
+
+async fn look_after(app: &App) -> Result<(), Failure> {
+    let line = app.line().await?;
+    app.publish_own_card(&line).await?;
+    restock(app, &line).await?;
+    let contacts = app.with_store(|store| Ok(store.all::<Contact>()?)).await?;
+    let now = app.now();
+    for contact in contacts {
+        if !contact.held && wants_spares(&contact, now) {
+            // One contact that is gone must not keep the others waiting.
+            if let Err(failure) = claim_spares(app, &line, contact.account).await {
+                tracing::info!(%failure, "spare prekeys of a contact are claimed later");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes and publishes what the relay's stock of our prekeys lacks.
+pub(crate) async fn restock(app: &App, line: &Line) -> Result<(), Failure> {
+    let stock = line.prekey_stock().await?;
+    let now = app.now();
+    let signed_is_old = stock.signed_until.is_none_or(|until| until < now + SIGNED_LIFE - SIGNED_PREKEY_TURN);
+    let missing = if stock.one_time_waiting <= STOCK / 2 { STOCK - stock.one_time_waiting } else { 0 };
+    if !signed_is_old && missing == 0 {
+        return Ok(());
+    }
+    app.open_epoch(EpochId::at(now), EpochId::at(now.saturating_sub(EPOCH_LIFE))).await?;
+    let keys = app.device_keys().await?;
+    let app_for_work = app.clone();
+    let publish = app
+        .with_store(move |store| {
+            let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+            let card = own_card(&own)?;
+            let maker = Maker { app: &app_for_work, key: &keys, card: &card, now };
+            let signed = if signed_is_old { maker.make(store, WireKind::Signed, 1)? } else { Vec::new() };
+            let one_time = maker.make(store, WireKind::OneTime, missing)?;
+            Ok(PublishPrekeys {
+                signed: signed.into_iter().map(Into::into).collect(),
+                one_time: one_time.into_iter().map(Into::into).collect(),
+            })
+        })
+        .await?;
+    line.publish_prekeys(&publish).await?;
+    Ok(())
+}
+
+struct Maker<'a> {
+    app: &'a App,
+    key: &'a DeviceKey,
+    card: &'a VerifiedCard,
+    now: u64,
+}
+
+impl Maker<'_> {
+    /// Makes prekeys and keeps their secret halves; gives the records to publish.
+    fn make(&self, store: &Store, kind: WireKind, count: u64) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut rng = self.app.chance.draw();
+        let signer = self.app.signer().ok_or(Failure::Locked)?;
+        let (life, row_kind) = match kind {
+            WireKind::Signed => (SIGNED_LIFE, PrekeyKind::Signed),
+            WireKind::OneTime => (ONE_TIME_LIFE, PrekeyKind::OneTime),
+        };
+        let terms = PrekeyTerms {
+            account_id: signer.account,
+            device_id: signer.device,
+            kind,
+            suite: SUITE,
+            not_after: self.now + life,
+            card_hash: self.card.hash(),
+        };
+        let mut rows = Vec::new();
+        for _ in 0..count {
+            let (own, record) =
+                prekey::generate(self.key, &terms, &mut rng).map_err(|_| Failure::internal("prekey"))?;
+            rows.push(PrekeySecret {
+                kid: own.kid(),
+                kind: row_kind,
+                suite: i64::try_from(SUITE.number()).unwrap_or_default(),
+                epoch: EpochId::at(self.now).0,
+                secret: own.expose(),
+                record: record.as_bytes().to_vec(),
+                made_at: self.now,
+                not_after: terms.not_after,
+            });
+        }
+        store.commit(&mut rng, |tx| rows.iter().try_for_each(|row| tx.put(row)))?;
+        Ok(rows.into_iter().map(|row| row.record).collect())
+    }
+}
+
+/// Our own card, as it stands on disk.
+pub(crate) fn own_card(own: &OwnCard) -> Result<VerifiedCard, Failure> {
+    Card::decode(&own.card)
+        .ok()
+        .and_then(|card| card.verify_self().ok())
+        .ok_or(Failure::Corrupt)
+}
+
+/// Whether some device of a contact has no one-time prekey at hand, or no usable signed one.
+fn wants_spares(contact: &Contact, now: u64) -> bool {
+    let Some(card) = directory::pinned(contact) else { return true };
+    // Claimed without getting one: the relay has none; not asked again before the next round.
+    let patient = now.saturating_sub(ROUND.as_secs() / 2);
+    card.body().devices.iter().any(|device| {
+        contact
+            .spares
+            .iter()
+            .find(|spare| spare.device == device.device_id)
+            .is_none_or(|spare| spare.one_time.is_none() && spare.claimed_at < patient)
+    })
+}
+
+/// Claims fresh prekeys for every device of a contact and judges the card that comes with them.
+pub(crate) async fn claim_spares(app: &App, line: &Line, account: AccountId) -> Result<(), Failure> {
+    let bundle = line.claim_prekeys(&account, SUITE.number()).await?;
+    let now = app.now();
+    let mut rng = app.chance.draw();
+    let outcome = app
+        .with_store(move |store| {
+            store.commit(&mut rng, |tx| {
+                let Some(mut contact) = tx.load::<Contact>(&account)? else { return Ok(None) };
+                let outcome = directory::judge(&mut contact, bundle.card.as_slice(), now);
+                if matches!(outcome, Outcome::Same | Outcome::Taken) {
+                    keep_spares(&mut contact, &bundle, now);
+                }
+                tx.put(&contact)?;
+                Ok::<_, Failure>(Some(outcome))
+            })
+        })
+        .await?;
+    if !matches!(outcome, Some(Outcome::Same) | None) {
+        app.tell(Change::Contacts(Some(account.to_string())));
+    }
+    Ok(())
+}
+
+fn keep_spares(contact: &mut Contact, bundle: &PrekeyBundle, now: u64) {
+    let Some(card) = directory::pinned(contact) else { return };
+    let genuine = |record: &Option<waxwing_wire::b64::B64>| {
+        let bytes = record.as_ref()?.as_slice();
+        Prekey::decode(bytes).ok()?.verify(&card, now).ok()?;
+        Some(bytes.to_vec())
+    };
+    for device in &bundle.devices {
+        let fresh = DeviceSpares {
+            device: device.device_id,
+            signed: genuine(&device.signed),
+            one_time: genuine(&device.one_time),
+            claimed_at: now,
+        };
+        contact.spares.retain(|spare| spare.device != device.device_id);
+        if fresh.signed.is_some() || fresh.one_time.is_some() {
+            contact.spares.push(fresh);
+        }
+    }
+}
+
+/// Takes one prekey for each device of a contact: the one-time one at hand, else the signed one.
+/// None when no device has one.
+pub(crate) fn take_spares(contact: &mut Contact, now: u64) -> Option<(VerifiedCard, Vec<VerifiedPrekey>)> {
+    let card = directory::pinned(contact)?;
+    let usable = |record: &Option<Vec<u8>>| {
+        record.as_deref().and_then(|bytes| Prekey::decode(bytes).ok()?.verify(&card, now).ok())
+    };
+    let taken: Vec<_> = contact
+        .spares
+        .iter_mut()
+        .filter_map(|spare| {
+            let one_time = usable(&spare.one_time);
+            spare.one_time = None;
+            if one_time.is_some() {
+                spare.claimed_at = 0;
+            }
+            one_time.or_else(|| usable(&spare.signed))
+        })
+        .collect();
+    (!taken.is_empty()).then_some((card, taken))
+}
+
+impl App {
+    /// Makes a missing spare bundle before sealing, when the relay is there.
+    pub(crate) async fn fetch_spares(&self, account: AccountId) -> Result<(), Failure> {
+        let line = self.line().await?;
+        claim_spares(self, &line, account).await
+    }
+
+    /// The device's signing key, from the keyring.
+    pub(crate) async fn device_keys(&self) -> Result<DeviceKey, Failure> {
+        self.with_keyring(|keyring| DeviceKey::from_seed(&keyring.device)).await
+    }
+}
