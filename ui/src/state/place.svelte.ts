@@ -15,7 +15,7 @@ export const sections: readonly Section[] = ["inbox", "outbox", "sent", "drafts"
 export class Place {
   section = $state<Section>("inbox");
   asking = $state<Asking | null>(null);
-  #details = $state.raw<Partial<Record<Section, Detail>>>({});
+  #details = $state.raw<Partial<Record<Section, Detail | null>>>({});
   /** What was shown before the composer opened over it. */
   #before: Detail | null = null;
 
@@ -48,8 +48,6 @@ export class Place {
   }
 
   #set(detail: Detail | null): void {
-    const rest = { ...this.#details };
-    delete rest[this.section];
-    this.#details = detail ? { ...rest, [this.section]: detail } : rest;
+    this.#details = { ...this.#details, [this.section]: detail };
   }
 }

@@ -1,0 +1,76 @@
+import { afterEach, describe, expect, test } from "vitest";
+import de from "./de.json";
+import en from "./en.json";
+import { bytes, clockTime, failures, follow, fullTime, incomings, names, outgoings, percent, reasons, sayFailure, sayWarning, shortTime, trusts, unopenables } from ".";
+
+afterEach(() => follow("en"));
+
+const placeholders = (text: unknown): string[] => [...JSON.stringify(text).matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "").toSorted();
+
+describe("every sentence", () => {
+  test("stands in both languages", () => {
+    expect(Object.keys(de).toSorted()).toEqual(Object.keys(en).toSorted());
+    for (const text of [...Object.values(en), ...Object.values(de)]) expect(JSON.stringify(text).length).toBeGreaterThan(2);
+  });
+
+  test("names the same things in both languages", () => {
+    const german: Record<string, unknown> = de;
+    for (const [key, text] of Object.entries(en)) expect([key, placeholders(german[key])]).toEqual([key, placeholders(text)]);
+  });
+
+  test("says passphrase, relay, key code, outbox and never the words they replace", () => {
+    const all = Object.values(en).map((text) => JSON.stringify(text)).join("\n").replace("password keeper", "");
+    expect(all).not.toMatch(/\bpassword\b|\bPIN\b|\bfingerprint\b|\bsafety number\b|\bqueue|\bbackend\b|\bserver\b(?! ?\.)(?!\.)|\bcertificate\b|\bseed\b|\bblob\b/i);
+  });
+});
+
+describe("every code has its sentence", () => {
+  for (const language of ["en", "de"]) {
+    test(`in ${language}`, () => {
+      follow(language);
+      const said = [
+        ...Object.values(reasons).map((say) => say()),
+        ...Object.values(unopenables).map((say) => say()),
+        ...Object.values(trusts).map((say) => say()),
+        ...Object.values(incomings).map((say) => (say as (it: unknown) => string)({ reason: "damaged" })),
+        ...Object.values(outgoings).map((say) => (say as (it: unknown) => string)({ behind: true, done: 1, total: 4, reason: "timedOut", nextTry: 0 })),
+        ...Object.values(failures).map((say) =>
+          (say as (it: unknown) => string)({ group: 2, relay: "r", limit: 3, name: "n", reason: "timedOut", code: "c", account: "a", score: 1 }),
+        ),
+      ];
+      for (const sentence of said) expect(sentence).toMatch(/\S/);
+      for (const sentence of said) expect(sentence).not.toMatch(/undefined|\{|\}/);
+      expect(new Set(Object.values(reasons).map((say) => say())).size).toBe(Object.keys(reasons).length);
+    });
+  }
+
+  test("an unknown warning still gets one", () => {
+    expect(sayWarning("Something new")).toBe("This would be guessed quickly.");
+    expect(sayWarning("Straight rows of keys are easy to guess.")).toContain("rows of keys");
+    expect(sayFailure({ kind: "recoveryMismatch", group: 5 })).toContain("Group 5");
+  });
+});
+
+describe("times and sizes", () => {
+  const now = new Date(2026, 10, 21, 14, 7).getTime();
+  const hour = 3_600_000;
+  test("are short in a list", () => {
+    expect(clockTime(now)).toBe("14:07");
+    expect(shortTime(now - hour, now)).toBe("13:07");
+    expect(shortTime(now - 24 * hour, now)).toBe("Yesterday");
+    expect(shortTime(now - 3 * 24 * hour, now)).toBe("Wed");
+    expect(shortTime(now - 40 * 24 * hour, now)).toBe("Oct 12");
+    expect(fullTime(now - 24 * hour, now)).toBe("Yesterday, 14:07");
+  });
+  test("follow the language", () => {
+    follow("de");
+    expect(shortTime(now - 24 * hour, now)).toBe("Gestern");
+    expect(percent(43, 100)).toBe("43\u00a0%");
+    expect(names(["Alice", "Bob"])).toBe("Alice und Bob");
+  });
+  test("round as people do, and never up to done", () => {
+    expect(bytes(999)).toBe("999 bytes");
+    expect(bytes(2_411_724)).toBe("2.4 MB");
+    expect(percent(999, 1000)).toBe("99%");
+  });
+});
