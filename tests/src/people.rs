@@ -1,5 +1,7 @@
 //! Alice and Bob as the protocol sees them: keys, a card, prekeys. No disk, no network.
 
+#![allow(clippy::expect_used, clippy::missing_panics_doc)]
+
 use rand::Rng as _;
 use waxwing_crypto::card::{Terms, sign_genesis};
 use waxwing_crypto::envelope::{OwnDevice, Sealed, seal};
