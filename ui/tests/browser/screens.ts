@@ -1,17 +1,7 @@
-// Pictures of every screen, wide and narrow, light and dark, into target/screens/, for people to look at.
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+// Every screen and how a person comes to it: what the pictures show is what is checked for accessibility.
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { raise, repository, type Stage } from "./stage";
 
-const only = process.env.SCREEN?.split(",");
-const sizes = [
-  { name: "wide", width: 1200, height: 800 },
-  { name: "narrow", width: 620, height: 640 },
-];
-
-type Screen = { scene: string; query?: string; act?: (page: Page) => Promise<void> };
+export type Screen = { scene: string; query?: string; act?: (page: Page) => Promise<void> };
 
 const row = (name: RegExp | string) => (page: Page) => page.getByRole("option", { name }).first().click();
 const section = (name: string) => (page: Page) => page.getByRole("navigation", { name: "Folders" }).getByRole("button", { name }).click();
@@ -24,7 +14,7 @@ const then =
     }
   };
 
-const screens: Record<string, Screen> = {
+export const screens: Record<string, Screen> = {
   "01-welcome": { scene: "welcome" },
   "02-identity": { scene: "identity", act: (page) => page.getByLabel("Name", { exact: true }).fill("alice") },
   "03-passphrase": { scene: "passphrase" },
@@ -86,29 +76,3 @@ const screens: Record<string, Screen> = {
   "25b-german-compose": { scene: "open", query: "&language=de", act: then((page) => page.getByRole("navigation", { name: "Ordner" }).getByRole("button", { name: "Entwürfe" }).click(), row(/Minutes of the meeting/)) },
   "25c-german-settings": { scene: "open", query: "&language=de", act: (page) => page.getByRole("navigation", { name: "Ordner" }).getByRole("button", { name: "Einstellungen" }).click() },
 };
-
-let stage: Stage;
-beforeAll(async () => {
-  stage = await raise();
-  await mkdir(join(repository, "target/screens"), { recursive: true });
-});
-afterAll(() => stage.close());
-
-for (const [name, screen] of Object.entries(screens)) {
-  if (only && !only.some((part) => name.startsWith(part))) continue;
-  test(name, async () => {
-    for (const theme of ["light", "dark"] as const) {
-      if (process.env.THEME && process.env.THEME !== theme) continue;
-      const page = await stage.open(screen.scene, { query: screen.query ?? "", colorScheme: theme });
-      await page.waitForTimeout(80);
-      for (const size of sizes) {
-        await page.setViewportSize(size);
-        if (size.name === "wide") await screen.act?.(page);
-        await page.waitForTimeout(150);
-        await page.screenshot({ path: join(repository, `target/screens/${name}-${size.name}-${theme}.png`) });
-      }
-      await page.close();
-    }
-    expect(stage.violations).toEqual([]);
-  });
-}

@@ -1,0 +1,75 @@
+// Every screen, light and dark, is free of what axe finds, keeps to the content policy, and asks no other host.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { screens } from "./screens";
+import { raise, type Stage } from "./stage";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await raise();
+});
+afterAll(() => stage.close());
+
+async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const found = await (window as unknown as { axe: { run: (options: object) => Promise<AxeResults> } }).axe.run({
+      runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"],
+      // The toast-free window has one heading per pane and no page outline.
+      rules: { "page-has-heading-one": { enabled: false } },
+    });
+    return found.violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ""}`));
+  });
+}
+type AxeResults = { violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] };
+
+for (const [name, screen] of Object.entries(screens)) {
+  test(name, async () => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const page = await stage.open(screen.scene, { query: screen.query ?? "", colorScheme });
+      await screen.act?.(page);
+      await page.waitForTimeout(120);
+      expect(await findings(page)).toEqual([]);
+      await page.context().close();
+    }
+    expect(stage.violations).toEqual([]);
+  });
+}
+
+test("reads on at 200 % zoom, in one pane, without sideways scrolling", async () => {
+  const page = await stage.open("open", { viewport: { width: 600, height: 400 } });
+  await page.getByRole("option", { name: /Key codes/ }).click();
+  await page.getByText("before Thursday let us compare").waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(600);
+  expect(await page.getByRole("region", { name: "List" }).isVisible()).toBe(false);
+});
+
+test("mirrors for right-to-left without overlap", async () => {
+  const page = await stage.open("open");
+  await page.evaluate(() => document.documentElement.setAttribute("dir", "rtl"));
+  const rail = await page.getByRole("navigation", { name: "Folders" }).boundingBox();
+  const main = await page.getByRole("main").boundingBox();
+  expect(rail && main && rail.x > main.x).toBe(true);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1200);
+});
+
+test("draws only the rows in view of thousands", async () => {
+  const page = await stage.open("many");
+  await page.getByRole("option").first().waitFor();
+  expect(await page.getByRole("option").count()).toBeLessThan(40);
+  expect(await page.getByRole("option").first().getAttribute("aria-setsize")).toBe("5012");
+});
+
+test("asks for nothing with forced colours or more contrast that breaks the screen", async () => {
+  for (const options of [{ forcedColors: "active" as const }, { contrast: "more" as const }]) {
+    const page = await stage.open("open", options);
+    await page.getByRole("option", { name: /Key codes/ }).click();
+    await page.getByText("before Thursday let us compare").waitFor();
+    expect(await page.getByRole("button", { name: "Reply" }).isVisible()).toBe(true);
+  }
+  expect(stage.violations).toEqual([]);
+});

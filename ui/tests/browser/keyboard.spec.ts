@@ -1,0 +1,162 @@
+// The main flows with the keyboard alone: from the welcome to a test envelope, writing, reading, contacts, locking.
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { raise, type Stage } from "./stage";
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await raise();
+});
+afterAll(() => stage.close());
+
+const focused = (page: Page) =>
+  page.evaluate(() => {
+    const at = document.activeElement;
+    return at?.getAttribute("aria-label") ?? at?.id ?? at?.tagName ?? "";
+  });
+
+/** Presses Tab until the focus is on what matches, and fails when it never is. */
+async function tabTo(page: Page, name: RegExp, key = "Tab"): Promise<void> {
+  for (let presses = 0; presses < 60; presses++) {
+    const text = await page.evaluate(() => {
+      const at = document.activeElement;
+      const label = at instanceof HTMLInputElement ? (at.labels?.[0]?.textContent ?? "") : "";
+      return `${at?.getAttribute("aria-label") ?? ""}${label}${at?.tagName === "BUTTON" ? (at.textContent ?? "") : ""}`.trim();
+    });
+    if (name.test(text)) return;
+    await page.keyboard.press(key);
+  }
+  throw new Error(`Tab never reached ${name}`);
+}
+
+test("the first run", async () => {
+  const page = await stage.open("welcome");
+  await tabTo(page, /^Set up Waxwing$/);
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Name", { exact: true }).waitFor();
+  await page.keyboard.type("alice");
+  expect(await page.getByTestId("address-preview").textContent()).toBe("alice@localhost");
+  await page.keyboard.press("Enter");
+  const words = page.getByTestId("suggested-passphrase");
+  await words.waitFor();
+  await page.waitForFunction(() => document.querySelector('[data-testid="suggested-passphrase"]')?.textContent?.includes(" "));
+  await tabTo(page, /^Type it once more$/);
+  await page.keyboard.type((await words.textContent()) ?? "");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Your recovery code" }).waitFor();
+  const groups = await page.locator("main").getByRole("listitem").evaluateAll((items) => items.map((item) => item.getAttribute("aria-label") ?? ""));
+  expect(groups).toHaveLength(6);
+  await tabTo(page, /^I have kept it$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Check what you kept" }).waitFor();
+  for (const field of await page.getByLabel(/^Group \d$/).all()) {
+    const label = await field.evaluate((input: HTMLInputElement) => input.labels?.[0]?.textContent ?? "");
+    await field.focus();
+    await page.keyboard.insertText(groups.find((group) => group.startsWith(label))?.replace(`${label}: `, "") ?? "");
+  }
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Ready" }).waitFor();
+  await tabTo(page, /^Open Waxwing$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: /A test envelope/ }).waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
+test("write, send, and see what becomes of it", async () => {
+  const page = await stage.open("open");
+  await page.keyboard.press("Control+n");
+  await page.getByRole("combobox", { name: "To" }).waitFor();
+  await page.waitForTimeout(100);
+  await page.keyboard.type("bob");
+  await page.getByRole("option", { name: /Bob/ }).last().waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Remove Bob" }).waitFor();
+  await tabTo(page, /^Subject$/);
+  await page.keyboard.type("By keyboard");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("No mouse was used.");
+  await page.keyboard.press("Control+Enter");
+  await page.getByRole("article", { name: "By keyboard" }).waitFor();
+  await page.clock.runFor(1000);
+  await page.getByRole("article").getByText("At the relay").waitFor();
+  expect(await page.getByRole("status").first().textContent()).toContain("Sealed");
+});
+
+test("read, reply, close, delete", async () => {
+  const page = await stage.open("open");
+  await page.keyboard.press("Control+1");
+  await tabTo(page, /^Inbox$/);
+  await page.keyboard.press("j");
+  await page.getByRole("article", { name: "Key codes for Thursday" }).waitFor();
+  await page.keyboard.press("j");
+  await page.getByRole("article", { name: /Case 4412/ }).waitFor();
+  await page.keyboard.press("Control+r");
+  await page.getByRole("form", { name: "Reply" }).waitFor();
+  expect(await page.getByLabel("Subject").inputValue()).toBe("Re: Case 4412: the log you asked for");
+  await page.keyboard.press("Escape");
+  await page.getByRole("article", { name: /Case 4412/ }).waitFor();
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await page.keyboard.press("Delete");
+  await page.getByRole("alertdialog", { name: "Delete this envelope?" }).waitFor();
+  await tabTo(page, /^Delete$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: /Case 4412/ }).waitFor({ state: "detached" });
+});
+
+test("the list by arrows, and F6 through the window", async () => {
+  const page = await stage.open("open");
+  await page.getByRole("listbox", { name: "Inbox" }).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("2");
+  await page.keyboard.press("End");
+  expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("12");
+  await page.keyboard.press("F6");
+  expect(await focused(page)).toBe("Reading and writing");
+  await page.keyboard.press("F6");
+  expect(await focused(page)).toMatch(/^Inbox/);
+  await page.keyboard.press("Shift+F6");
+  expect(await focused(page)).toBe("Reading and writing");
+});
+
+test("compare a key code, from the palette", async () => {
+  const page = await stage.open("open");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("contacts");
+  await page.keyboard.press("Enter");
+  await page.getByRole("listbox", { name: "Contacts" }).focus();
+  await page.keyboard.press("End");
+  await page.getByRole("heading", { name: "Support desk" }).waitFor();
+  await tabTo(page, /^They are the same$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("main").getByText(/Key compared on/).waitFor();
+});
+
+test("an unexplained change is decided on purpose", async () => {
+  const page = await stage.open("open");
+  await page.keyboard.press("Control+5");
+  await page.getByRole("option", { name: /^Clinic/ }).click();
+  await page.getByText("Sending to Clinic, front desk is held.").waitFor();
+  await tabTo(page, /^Accept without comparing$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("alertdialog").waitFor();
+  await tabTo(page, /^Accept the key$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("Sending to Clinic, front desk is held.").waitFor({ state: "detached" });
+});
+
+test("the sheet lists every action; locking leaves nothing behind", async () => {
+  const page = await stage.open("open");
+  await page.keyboard.press("Control+/");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  expect(await page.getByRole("dialog").getByRole("definition").count()).toBeGreaterThan(20);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+l");
+  await page.getByRole("heading", { name: "Waxwing is locked" }).waitFor();
+  expect(await page.locator("body").textContent()).not.toMatch(/Bob|Thursday|Clinic/);
+  await page.keyboard.type("harbour violin cactus amber tunnel lantern mosaic");
+  await page.keyboard.press("Enter");
+  await page.getByRole("navigation", { name: "Folders" }).waitFor();
+  expect(stage.violations).toEqual([]);
+});

@@ -1,0 +1,38 @@
+// Pictures of every screen, wide and narrow, light and dark, into target/screens/, for people to look at.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { screens } from "./screens";
+import { raise, repository, type Stage } from "./stage";
+
+const only = process.env.SCREEN?.split(",");
+const sizes = [
+  { name: "wide", width: 1200, height: 800 },
+  { name: "narrow", width: 620, height: 640 },
+];
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await raise();
+  await mkdir(join(repository, "target/screens"), { recursive: true });
+});
+afterAll(() => stage.close());
+
+for (const [name, screen] of Object.entries(screens)) {
+  if (only && !only.some((part) => name.startsWith(part))) continue;
+  test(name, async () => {
+    for (const theme of ["light", "dark"] as const) {
+      if (process.env.THEME && process.env.THEME !== theme) continue;
+      const page = await stage.open(screen.scene, { query: screen.query ?? "", colorScheme: theme });
+      await page.waitForTimeout(80);
+      for (const size of sizes) {
+        await page.setViewportSize(size);
+        if (size.name === "wide") await screen.act?.(page);
+        await page.waitForTimeout(150);
+        await page.screenshot({ path: join(repository, `target/screens/${name}-${size.name}-${theme}.png`) });
+      }
+      await page.close();
+    }
+    expect(stage.violations).toEqual([]);
+  });
+}

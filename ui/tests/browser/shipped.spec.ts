@@ -1,0 +1,33 @@
+// What is shipped: no fake shell, no other origin, nothing that the content policy would refuse.
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { repository } from "./stage";
+
+const dist = join(repository, "ui/dist");
+beforeAll(() => {
+  execFileSync("npm", ["run", "build", "--silent"], { cwd: join(repository, "ui"), stdio: "ignore" });
+}, 120_000);
+
+const files = () =>
+  readdirSync(dist, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+const text = () => files().filter((name) => /\.(js|css|html)$/.test(name)).map((name) => readFileSync(name, "utf8")).join("\n");
+
+test("carries no fake shell", () => {
+  expect(text()).not.toMatch(/waxwingFake|Pick-up at the back door|harbour violin/);
+});
+
+test("names no other origin", () => {
+  const origins = new Set([...text().matchAll(/(?:https?:)?\/\/[a-z0-9.-]+\.[a-z]{2,}/gi)].map(([origin]) => origin));
+  // Names of XML spaces, the address of Svelte's explanations of errors, and the placeholder of the relay field.
+  const known = [/^\/\/www\.w3\.org$/, /^https?:\/\/www\.w3\.org$/, /^https:\/\/svelte\.dev$/, /^https:\/\/relay\.example$/];
+  expect([...origins].filter((origin) => !known.some((one) => one.test(origin)))).toEqual([]);
+});
+
+test("has one page, and no script or style in it", () => {
+  const page = readFileSync(join(dist, "index.html"), "utf8");
+  expect(page).not.toMatch(/<style|<script(?![^>]*\bsrc=)|\son\w+=/);
+});
