@@ -5,7 +5,7 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use futures_util::stream;
 use waxwing_wire::api::{AttachmentState, CreateAttachment, MEDIA_PARTIAL_UPLOAD};
 use waxwing_wire::ids::AttachmentId;
@@ -177,7 +177,15 @@ pub(super) async fn download(
     }
     let may_range = text(header::IF_RANGE).is_none_or(|wanted| wanted == etag);
     let range = match text(header::RANGE).filter(|_| may_range) {
-        Some(range) => one_range(range, state.length)?,
+        Some(range) => match one_range(range, state.length) {
+            Ok(range) => range,
+            Err(refusal) => {
+                let length = format!("bytes */{}", state.length);
+                return Ok(
+                    (AppendHeaders([(header::CONTENT_RANGE, length)]), refusal).into_response()
+                );
+            }
+        },
         None => None,
     };
     let (status, first, length) = match range {
@@ -282,11 +290,10 @@ fn one_range(header: &str, length: u64) -> Result<Option<(u64, u64)>, Refusal> {
     }
     match ranges.validate(length) {
         Ok(ranges) => Ok(ranges.first().map(|range| (*range.start(), *range.end()))),
-        Err(_) => Err(Refusal::because(
-            Slug::RangeNotSatisfiable,
-            format!("It has {length} bytes."),
-        )
-        .with(|problem| problem.offset = None)),
+        Err(_) => {
+            let detail = format!("It has {length} bytes.");
+            Err(Refusal::because(Slug::RangeNotSatisfiable, detail))
+        }
     }
 }
 
