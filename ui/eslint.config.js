@@ -30,7 +30,9 @@ export default ts.config(
     plugins: { "import-x": importX },
     settings: {
       "import-x/resolver-next": [createTypeScriptImportResolver({ project: "./tsconfig.json" })],
+      "import-x/parsers": { "@typescript-eslint/parser": [".ts", ".js"] },
       "import-x/extensions": [".ts", ".js"],
+      "import-x/ignore": ["\\.svelte$", "node_modules"],
     },
     rules: {
       "import-x/no-cycle": "error",

@@ -50,7 +50,8 @@ export const failures: Says<Failure> = {
   locked: () => m.fail_locked(),
   inUse: () => m.fail_inUse(),
   weakPassphrase: () => m.fail_weakPassphrase(),
-  recoveryMismatch: ({ group }) => (group > 0 ? m.fail_recoveryMismatch({ group }) : m.fail_recoveryWords()),
+  // Groups are counted from 0 on the wire and from 1 on paper; 6 stands for the whole code.
+  recoveryMismatch: ({ group }) => (group < 6 ? m.fail_recoveryMismatch({ group: group + 1 }) : m.fail_recoveryWords()),
   nameInvalid: () => m.fail_nameInvalid(),
   nameTaken: () => m.fail_nameTaken(),
   addressInvalid: () => m.fail_addressInvalid(),

@@ -47,7 +47,8 @@ describe("every code has its sentence", () => {
   test("an unknown warning still gets one", () => {
     expect(sayWarning("Something new")).toBe("This would be guessed quickly.");
     expect(sayWarning("Straight rows of keys are easy to guess.")).toContain("rows of keys");
-    expect(sayFailure({ kind: "recoveryMismatch", group: 5 })).toContain("Group 5");
+    expect(sayFailure({ kind: "recoveryMismatch", group: 4 })).toContain("Group 5");
+    expect(sayFailure({ kind: "recoveryMismatch", group: 6 })).toBe("These words do not open this vault.");
   });
 });
 

@@ -117,7 +117,7 @@ export class FakeShell implements Port {
   confirmRecovery = (groups: [number, string][]) =>
     this.#answer("confirmRecovery", () => {
       for (const [group, words] of groups) {
-        const right = this.world.recoveryWords.slice(group * 4 - 4, group * 4).join(" ");
+        const right = this.world.recoveryWords.slice(group * 4, group * 4 + 4).join(" ");
         if (words.trim().split(/\s+/).join(" ") !== right) throw fail({ kind: "recoveryMismatch", group });
       }
       return this.#step("done");
@@ -142,7 +142,7 @@ export class FakeShell implements Port {
     });
   recover = (words: string, newPassphrase: string) =>
     this.#answer("recover", () => {
-      if (words.trim().split(/\s+/).join(" ") !== this.world.recoveryWords.join(" ")) throw fail({ kind: "recoveryMismatch", group: 0 });
+      if (words.trim().split(/\s+/).join(" ") !== this.world.recoveryWords.join(" ")) throw fail({ kind: "recoveryMismatch", group: 6 });
       this.world.passphrase = newPassphrase;
       return this.#stage({ kind: "open" });
     });
