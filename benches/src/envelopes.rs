@@ -11,10 +11,10 @@ use vodozemac::olm::{Account, SessionConfig};
 use waxwing_crypto::envelope::{Received, seal};
 use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
-use waxwing_tests::people::{NOW, Person, header};
 use waxwing_wire::cose_key::Suite;
 use waxwing_wire::prekey::VerifiedPrekey;
 
+use crate::people::{NOW, Person, header};
 use crate::table::{Table, keep, libsodium, race};
 
 const TEXT: usize = 1024;
@@ -147,7 +147,7 @@ fn classical(table: &mut Table) -> Result<()> {
             keep((
                 parts.unwrap(),
                 verifying.verify_strict(&text, &signature).is_ok(),
-            ))
+            ));
         },
     ]);
     let seal_work = "1 KiB signed and sealed, S1";
@@ -203,14 +203,14 @@ fn post_quantum(table: &mut Table) -> Result<()> {
             keep((
                 signing.sign(&text),
                 PostQuantum::wrap(&parts.public).is_ok(),
-            ))
+            ));
         },
         &mut || keep(scene.open(&envelope)),
         &mut || {
             keep((
                 parts.unwrap(),
                 verifying.verify_strict(&text, &signature).is_ok(),
-            ))
+            ));
         },
         &mut || keep(olm()),
         &mut || keep(classical.seal()),

@@ -11,10 +11,10 @@ use rand::Rng as _;
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::stream::AttachmentKey;
 use waxwing_crypto::vault_header::Keyring;
-use waxwing_tests::people::Person;
 use waxwing_vault::{Files, SealedFile, Vault};
 use waxwing_wire::ids::AttachmentId;
 
+use crate::people::Person;
 use crate::table::{Table, median, seconds};
 
 const ROUNDS: usize = 5;

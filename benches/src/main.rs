@@ -6,6 +6,10 @@
 
 mod envelopes;
 mod files;
+// The tests' Alice and Bob, without the tests' browser and network packages.
+#[allow(dead_code, missing_docs, unreachable_pub)]
+#[path = "../../tests/src/people.rs"]
+mod people;
 mod stretching;
 mod table;
 
