@@ -593,6 +593,7 @@ fn an_acknowledgement_is_owed_only_with_the_envelope_on_disk() {
 }
 
 /// The folder shows nothing of names, texts, keys or files, in any file of it.
+#[allow(clippy::too_many_lines)] // a list of all that must not be found
 #[test]
 fn nothing_readable_is_ever_on_disk() {
     let mut home = Home::new();

@@ -69,3 +69,29 @@ fn a_passphrase_never_prints() {
     let text = format!("{:?}", Passphrase::new("correct horse"));
     assert!(!text.contains("horse"));
 }
+
+/// Runs itself again in a process that may not have as much memory as the parameters ask for.
+#[cfg(unix)]
+#[test]
+fn too_little_memory_is_its_own_error() {
+    const CHILD: &str = "WAXWING_TEST_LITTLE_MEMORY";
+    if std::env::var_os(CHILD).is_some() {
+        let most = KdfParams::new(1 << 20, 3, 4).unwrap();
+        let stretched = stretch(&Passphrase::new("right"), &[7; SALT_LEN], most);
+        let error = stretched.err();
+        assert_eq!(error, Some(KdfError::NotEnoughMemory { needed_mib: 1024 }));
+        return;
+    }
+    let child = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 800000 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "kdf::tests::too_little_memory_is_its_own_error"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(
+        child.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+}

@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::cast_possible_truncation, clippy::similar_names)]
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;

@@ -1,5 +1,6 @@
 //! Rows come back as they were put, in one piece with all else of their commit, or not at all.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::redundant_closure_for_method_calls)] // the method path needs lifetimes that cannot be named
 
 mod support;
 
@@ -299,7 +300,7 @@ fn fetched_envelopes_are_kept_once_and_owed_an_ack() {
     let carriage = open.lock().carriage();
     let keep = |seq| {
         carriage
-            .commit(|tx| tx.keep(seq, 100, 101, &[8; 70_000]))
+            .commit(|tx| tx.keep(seq, 100, 101, &vec![8; 70_000]))
             .unwrap()
     };
     assert!(keep(4) && keep(5));
@@ -344,7 +345,7 @@ fn fetched_envelopes_are_kept_once_and_owed_an_ack() {
         until: 2,
     };
     carriage.commit(|tx| tx.watch(&watch)).unwrap();
-    assert_eq!(carriage.watched().unwrap(), [watch.clone()]);
+    assert_eq!(carriage.watched().unwrap(), std::slice::from_ref(&watch));
     carriage
         .commit(|tx| {
             tx.unwatch(&watch.envelope, &watch.to);

@@ -112,7 +112,7 @@ fn no_row_is_ever_kept_in_a_file_that_is_not_synced() {
 fn a_shorter_value_leaves_no_pieces_of_the_longer_one() {
     let dir = tempfile::tempdir().unwrap();
     let engine = SledEngine::open(dir.path()).unwrap();
-    engine.apply(&[put("one", b"k", &[1; 50_000])]).unwrap();
+    engine.apply(&[put("one", b"k", &vec![1; 50_000])]).unwrap();
     assert_eq!(engine.pieces("one").unwrap().len(), 9);
     engine.apply(&[put("one", b"k", &[2; 7_000])]).unwrap();
     assert_eq!(engine.pieces("one").unwrap().len(), 2);
