@@ -1,6 +1,7 @@
 // The parts that screens are made of. They know nothing of messages: every word reaches them as a property.
 export { default as Button } from "./Button.svelte";
 export { default as Choice } from "./Choice.svelte";
+export { default as CopyButton } from "./CopyButton.svelte";
 export { default as Dialog } from "./Dialog.svelte";
 export { default as Digits } from "./Digits.svelte";
 export { default as Empty } from "./Empty.svelte";

@@ -56,6 +56,7 @@ test("the first run", async () => {
   }
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Ready" }).waitFor();
+  expect(await page.locator("body").textContent()).not.toMatch(/ladder|violin/);
   await tabTo(page, /^Open Waxwing$/);
   await page.keyboard.press("Enter");
   await page.getByRole("option", { name: /A test envelope/ }).waitFor();
