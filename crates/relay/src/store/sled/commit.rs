@@ -201,6 +201,7 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Job>) {
             continue;
         }
         let gate = shared.gate.blocking_write();
+        let begun = Instant::now();
         let mut answers = Vec::with_capacity(GROUP);
         let mut wakes = Vec::new();
         let mut wrote = false;
@@ -214,8 +215,10 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Job>) {
                 next = queue.try_recv().ok();
             }
         }
+        let applied = begun.elapsed();
         let durable = if wrote { sync(shared) } else { Ok(()) };
         drop(gate);
+        tracing::trace!(group = answers.len(), ?applied, whole = ?begun.elapsed(), "written");
         broken = durable.is_err();
         for answer in answers {
             answer(durable.clone());
