@@ -6,6 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::format_push_string,
     missing_docs
 )]
 

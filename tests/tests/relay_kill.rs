@@ -1,5 +1,6 @@
 //! The relay's binary: killed under load, stopped in order, careful with what it says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::too_many_lines)]
 
 mod relay_person;
 

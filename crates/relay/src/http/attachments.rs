@@ -288,13 +288,11 @@ fn one_range(header: &str, length: u64) -> Result<Option<(u64, u64)>, Refusal> {
     if ranges.ranges.len() != 1 {
         return Ok(None);
     }
-    match ranges.validate(length) {
-        Ok(ranges) => Ok(ranges.first().map(|range| (*range.start(), *range.end()))),
-        Err(_) => {
-            let detail = format!("It has {length} bytes.");
-            Err(Refusal::because(Slug::RangeNotSatisfiable, detail))
-        }
-    }
+    let Ok(ranges) = ranges.validate(length) else {
+        let detail = format!("It has {length} bytes.");
+        return Err(Refusal::because(Slug::RangeNotSatisfiable, detail));
+    };
+    Ok(ranges.first().map(|range| (*range.start(), *range.end())))
 }
 
 fn body(app: &Shared, id: AttachmentId, first: u64, length: u64) -> Body {
