@@ -6,7 +6,7 @@ N ?= 300
 .PHONY: run test check bench package kills interop setup setup-tests face fmt lint docs licences face-checks bindings suite screens
 
 run: setup face ## build Waxwing and open its window; PROFILE=name for another person on this computer
-	cargo run --features custom-protocol -- --profile $(PROFILE)
+	cargo run -- --profile $(PROFILE)
 
 test: setup setup-tests fmt face face-checks lint docs licences suite interop ## every check there is, the same here and in CI
 
@@ -57,12 +57,12 @@ face-checks: setup-tests face
 	npm --prefix ui run --silent test:browser
 
 bindings: ## write the face's view of the shell's commands anew
-	cargo run --quiet --bin bindings
+	WAXWING_WRITE_BINDINGS=1 cargo test --quiet -p waxwing --lib
 
 suite: setup-tests face ## Rust tests of the workspace, windows and all, then doc tests
-	cargo build --workspace --bins --features waxwing/custom-protocol
-	tools/with-display.sh cargo nextest run --workspace --features waxwing/custom-protocol
+	cargo build --workspace --bins
+	tools/with-display.sh cargo nextest run --workspace
 	cargo test --workspace --doc --quiet
 
 screens: setup-tests face ## pictures of the real windows under target/screens
-	tools/with-display.sh cargo nextest run -p waxwing-tests --features waxwing/custom-protocol -E 'binary(window)'
+	tools/with-display.sh cargo nextest run -p waxwing-tests -E 'binary(window)'

@@ -17,13 +17,18 @@ impl DropTarget {
     }
 
     fn draft(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 /// Attaches dropped files to the draft that is being written, if there is one.
 pub(crate) fn dropped(app: &AppHandle, paths: Vec<PathBuf>) {
-    let Some(draft) = app.state::<DropTarget>().draft() else { return };
+    let Some(draft) = app.state::<DropTarget>().draft() else {
+        return;
+    };
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let attached = app.state::<App>().attach(draft.clone(), paths).await;

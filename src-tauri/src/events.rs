@@ -11,7 +11,7 @@ macro_rules! event {
         $(#[$doc])*
         #[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
         #[serde(rename_all = "camelCase")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+        pub(crate) struct $name { $($(#[$field_doc])* pub(crate) $field: $type),* }
     };
 }
 
@@ -20,46 +20,45 @@ event!(/// The window's stage changed.
 event!(/// The status bar changed.
     StatusChanged {});
 event!(/// A list of envelopes changed.
-    EnvelopesChanged {
-        /// The list.
-        folder: Folder,
-        /// The message, when it is only one.
-        id: Option<String>,
-    });
+EnvelopesChanged {
+    /// The list.
+    folder: Folder,
+    /// The message, when it is only one.
+    id: Option<String>,
+});
 event!(/// Drafts changed.
-    DraftsChanged {
-        /// The draft, when it is only one.
-        id: Option<String>,
-    });
+DraftsChanged {
+    /// The draft, when it is only one.
+    id: Option<String>,
+});
 event!(/// Contacts changed.
-    ContactsChanged {
-        /// The account, when it is only one.
-        account: Option<String>,
-    });
+ContactsChanged {
+    /// The account, when it is only one.
+    account: Option<String>,
+});
 event!(/// Settings changed.
     SettingsChanged {});
 event!(/// A file moved on.
-    TransferChanged {
-        /// Draft or message id.
-        owner: String,
-        /// Attachment id.
-        file: String,
-        /// Bytes done.
-        done: f64,
-        /// Bytes in all.
-        total: f64,
-    });
+TransferChanged {
+    /// Draft or message id.
+    owner: String,
+    /// Attachment id.
+    file: String,
+    /// Bytes done.
+    done: u64,
+    /// Bytes in all.
+    total: u64,
+});
 event!(/// Dropped files were attached.
-    FilesDropped {
-        /// The draft they went to.
-        draft: String,
-    });
+FilesDropped {
+    /// The draft they went to.
+    draft: String,
+});
 event!(/// Waxwing was started again for this profile, and this window came to the front.
     Reopened {});
 
 /// Tells every window of a change.
 pub(crate) fn tell(app: &AppHandle, change: Change) {
-    #[allow(clippy::cast_precision_loss, reason = "sizes stay below 2⁵³")]
     let told = match change {
         Change::Stage => StageChanged {}.emit(app),
         Change::Status => StatusChanged {}.emit(app),
@@ -67,9 +66,18 @@ pub(crate) fn tell(app: &AppHandle, change: Change) {
         Change::Drafts(id) => DraftsChanged { id }.emit(app),
         Change::Contacts(account) => ContactsChanged { account }.emit(app),
         Change::Settings => SettingsChanged {}.emit(app),
-        Change::Transfer { owner, file, done, total } => {
-            TransferChanged { owner, file, done: done as f64, total: total as f64 }.emit(app)
+        Change::Transfer {
+            owner,
+            file,
+            done,
+            total,
+        } => TransferChanged {
+            owner,
+            file,
+            done,
+            total,
         }
+        .emit(app),
         Change::Arrived { waiting, sender } => {
             crate::notify::arrived(app, waiting, sender);
             StatusChanged {}.emit(app)

@@ -29,11 +29,18 @@ impl EmbeddedRelay {
 }
 
 impl RelayHost for EmbeddedRelay {
-    fn start<'a>(&'a self, dir: &'a Path, port: u16) -> HostFuture<'a, std::io::Result<SocketAddr>> {
+    fn start<'a>(
+        &'a self,
+        dir: &'a Path,
+        port: u16,
+    ) -> HostFuture<'a, std::io::Result<SocketAddr>> {
         Box::pin(async move {
+            // The folder first: its lock decides who runs the relay.
+            let relay = Relay::open(Config::new(dir, NAME))
+                .await
+                .map_err(std::io::Error::other)?;
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             let address = listener.local_addr()?;
-            let relay = Relay::open(Config::new(dir, NAME)).map_err(std::io::Error::other)?;
             let stop = CancellationToken::new();
             let until = stop.clone();
             let served = tokio::spawn(async move {
@@ -48,7 +55,9 @@ impl RelayHost for EmbeddedRelay {
 
     fn stop(&self) -> HostFuture<'_, ()> {
         Box::pin(async move {
-            let Some(Running { stop, served }) = self.running().take() else { return };
+            let Some(Running { stop, served }) = self.running().take() else {
+                return;
+            };
             stop.cancel();
             if let Err(error) = served.await {
                 tracing::error!(%error, "the relay on this computer did not stop cleanly");
@@ -57,6 +66,8 @@ impl RelayHost for EmbeddedRelay {
     }
 
     fn is_running(&self) -> bool {
-        self.running().as_ref().is_some_and(|running| !running.served.is_finished())
+        self.running()
+            .as_ref()
+            .is_some_and(|running| !running.served.is_finished())
     }
 }

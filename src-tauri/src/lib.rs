@@ -32,7 +32,9 @@ pub struct Options {
 /// A profile's name is a folder's name: lower-case letters, digits and dashes.
 fn profile_name(name: &str) -> Result<String, String> {
     let fits = (1..=32).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     fits.then(|| name.to_owned())
         .ok_or_else(|| "use 1 to 32 lower-case letters, digits and dashes".to_owned())
 }
@@ -41,6 +43,9 @@ fn profile_name(name: &str) -> Result<String, String> {
 fn interface() -> Builder<tauri::Wry> {
     use commands::{contacts, envelopes, onboarding, settings, vault};
     Builder::<tauri::Wry>::new()
+        // One shape for both directions; times and sizes stay below 2⁵³.
+        .disable_serde_phases()
+        .dangerously_cast_bigints_to_number()
         .commands(collect_commands![
             vault::stage,
             vault::status,
@@ -125,16 +130,20 @@ pub fn run(options: Options) -> ExitCode {
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_clipboard_manager::init())
-        .plugin(tauri_plugin_window_state::Builder::new().with_filename(format!("window-{profile}.json")).build())
+        .plugin(
+            tauri_plugin_window_state::Builder::new()
+                .with_filename(format!("window-{profile}.json"))
+                .build(),
+        )
         .invoke_handler(interface.invoke_handler())
         .setup(move |app| {
             interface.mount_events(app);
-            let config = Config {
-                profile: profile.clone(),
-                dir: paths::profile(&home, &profile),
-                relay_dir: paths::relay(&home),
-                host: Arc::new(host::EmbeddedRelay::default()),
-            };
+            let config = Config::new(
+                profile.clone(),
+                paths::profile(&home, &profile),
+                paths::relay(&home),
+                Arc::new(host::EmbeddedRelay::default()),
+            );
             let engine = tauri::async_runtime::block_on(App::start(config))?;
             let mut changes = engine.changes();
             app.manage(engine);
@@ -174,7 +183,11 @@ pub fn run(options: Options) -> ExitCode {
 }
 
 fn open_main(app: &AppHandle, profile: &str) -> tauri::Result<()> {
-    let title = if profile == "default" { "Waxwing".to_owned() } else { format!("Waxwing ({profile})") };
+    let title = if profile == "default" {
+        "Waxwing".to_owned()
+    } else {
+        format!("Waxwing ({profile})")
+    };
     WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title(title)
         .inner_size(1200.0, 800.0)
@@ -193,8 +206,13 @@ fn came_again(app: &AppHandle) {
 
 /// Brings the main window to the front.
 pub(crate) fn raise(app: &AppHandle) {
-    let Some(window) = app.get_webview_window(MAIN) else { return };
-    let raised = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
+    let Some(window) = app.get_webview_window(MAIN) else {
+        return;
+    };
+    let raised = window
+        .unminimize()
+        .and_then(|()| window.show())
+        .and_then(|()| window.set_focus());
     if let Err(error) = raised {
         tracing::warn!(%error, "the window could not be brought to the front");
     }
@@ -212,11 +230,15 @@ mod tests {
     fn the_generated_bindings_are_current() {
         let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/src/ipc/bindings.ts");
         if std::env::var_os("WAXWING_WRITE_BINDINGS").is_some() {
-            super::interface().export(Typescript::default(), committed).unwrap();
+            super::interface()
+                .export(Typescript::default(), committed)
+                .unwrap();
         }
         let dir = tempfile::tempdir().unwrap();
         let fresh = dir.path().join("bindings.ts");
-        super::interface().export(Typescript::default(), &fresh).unwrap();
+        super::interface()
+            .export(Typescript::default(), &fresh)
+            .unwrap();
         assert_eq!(
             std::fs::read_to_string(fresh).unwrap(),
             std::fs::read_to_string(committed).unwrap(),

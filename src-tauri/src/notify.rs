@@ -15,7 +15,13 @@ pub(crate) fn arrived(app: &AppHandle, waiting: u32, sender: Option<String>) {
         return;
     }
     let what = Speech::of(app.state::<App>().language()).arrived(waiting, sender.as_deref());
-    if let Err(error) = app.notification().builder().title("Waxwing").body(what).show() {
+    if let Err(error) = app
+        .notification()
+        .builder()
+        .title("Waxwing")
+        .body(what)
+        .show()
+    {
         tracing::warn!(%error, "no notification could be shown");
     }
 }

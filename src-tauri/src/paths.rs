@@ -22,5 +22,7 @@ pub(crate) fn relay(home: &Path) -> PathBuf {
 /// The person's downloads.
 pub(crate) fn downloads(app: &AppHandle) -> Result<PathBuf, Failure> {
     let path = app.path();
-    path.download_dir().or_else(|_| path.home_dir()).map_err(|_| Failure::internal("downloads"))
+    path.download_dir()
+        .or_else(|_| path.home_dir())
+        .map_err(|_| Failure::internal("downloads"))
 }

@@ -32,14 +32,15 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
         .separator()
         .item(&MenuItemBuilder::with_id(QUIT, speech.quit()).build(app)?)
         .build()?;
-    let mut tray = TrayIconBuilder::new().tooltip("Waxwing").menu(&menu).on_menu_event(|app, event| {
-        match event.id().as_ref() {
+    let mut tray = TrayIconBuilder::new()
+        .tooltip("Waxwing")
+        .menu(&menu)
+        .on_menu_event(|app, event| match event.id().as_ref() {
             OPEN => crate::raise(app),
             LOCK => lock(app),
             QUIT => app.exit(0),
             _ => {}
-        }
-    });
+        });
     if let Some(icon) = app.default_window_icon() {
         tray = tray.icon(icon.clone());
     }

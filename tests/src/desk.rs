@@ -171,7 +171,7 @@ impl Window {
 
     /// Presses the button, link or tab with this accessible name.
     pub async fn press(&self, name: &str) -> Result<()> {
-        let element = self.see(&named("*[self::button or self::a or @role='button' or @role='tab' or @role='option' or @role='menuitem']", name)).await?;
+        let element = self.see(&named("*[self::button or self::a or @role='button' or @role='tab' or @role='radio' or @role='option' or @role='menuitem']", name)).await?;
         element
             .wait_until()
             .wait(PATIENCE, Duration::from_millis(50))
@@ -190,10 +190,21 @@ impl Window {
 
     /// The field with this label.
     pub async fn field(&self, label: &str) -> Result<WebElement> {
-        let by_label = format!(
-            "//*[self::input or self::textarea or self::select][@id = //label[normalize-space(.)={label:?}]/@for or @aria-label={label:?}] | //label[normalize-space(text())={label:?} or .//*[normalize-space(text())={label:?}]]//*[self::input or self::textarea or self::select] | //*[self::input or self::textarea][@aria-labelledby = //*[normalize-space(.)={label:?}]/@id]"
-        );
-        self.see(&by_label).await
+        self.see(&format!(
+            "//*[self::input or self::textarea][@aria-label={label:?} or @id = //label[normalize-space(.)={label:?}]/@for]"
+        ))
+        .await
+    }
+
+    /// A line of a list whose accessible name has all these parts.
+    pub async fn see_row(&self, parts: &[&str]) -> Result<WebElement> {
+        self.see(&row(parts)).await
+    }
+
+    /// Presses keys in the window, wherever the focus is.
+    pub async fn keys(&self, keys: &str) -> Result<()> {
+        self.driver.action_chain().send_keys(keys).perform().await?;
+        Ok(())
     }
 
     /// A picture of the window under `target/screens`.
@@ -271,6 +282,15 @@ impl Drop for Window {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// XPath of a line of a list whose accessible name has all these parts.
+pub fn row(parts: &[&str]) -> String {
+    let all: Vec<String> = parts
+        .iter()
+        .map(|part| format!("contains(@aria-label, {part:?})"))
+        .collect();
+    format!("//*[@role='option'][{}]", all.join(" and "))
 }
 
 /// XPath of an element by its accessible name: its label or its text.

@@ -7,3 +7,4 @@ pub mod kill;
 pub mod kill_vault;
 pub mod parsers;
 pub mod people;
+pub mod person;

@@ -1,6 +1,10 @@
 //! The relay's HTTP interface over a real socket, with real keys: every call, every problem.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-#![allow(clippy::too_many_lines, clippy::format_push_string, clippy::large_futures)]
+#![allow(
+    clippy::too_many_lines,
+    clippy::format_push_string,
+    clippy::large_futures
+)]
 
 mod relay_person;
 

@@ -1,13 +1,13 @@
 //! The parts together: one profile, its vault, its line and its loops.
 
-use crate::changes::{Changes, Teller};
 use crate::chance::Chance;
+use crate::changes::{Changes, Teller};
 use crate::clock::{Clock, SystemClock};
 use crate::failure::Failure;
 use crate::files::Transfers;
 use crate::host::{LocalRelay, RelayHost};
-use crate::outbox::Sending;
 use crate::line::{self, Line, LineError, Signer};
+use crate::outbox::Sending;
 use crate::vault::Vaulted;
 use crate::view::{Change, Language, Reason, RelayChoice, RelayState, Settings, UnlockTime};
 use std::ops::Deref;
@@ -41,8 +41,20 @@ pub struct Config {
 
 impl Config {
     /// A profile with the computer's own clock and randomness.
-    pub fn new(profile: String, dir: PathBuf, relay_dir: PathBuf, host: Arc<dyn RelayHost>) -> Self {
-        Self { profile, dir, relay_dir, host, clock: Arc::new(SystemClock), seed: None }
+    pub fn new(
+        profile: String,
+        dir: PathBuf,
+        relay_dir: PathBuf,
+        host: Arc<dyn RelayHost>,
+    ) -> Self {
+        Self {
+            profile,
+            dir,
+            relay_dir,
+            host,
+            clock: Arc::new(SystemClock),
+            seed: None,
+        }
     }
 }
 
@@ -239,7 +251,8 @@ impl Inner {
 
     /// The person is here.
     pub fn still_here(&self) {
-        self.last_input.store(self.clock.now_millis(), Ordering::Relaxed);
+        self.last_input
+            .store(self.clock.now_millis(), Ordering::Relaxed);
         self.wakers.idle.notify_one();
     }
 
@@ -270,7 +283,12 @@ impl Inner {
     /// A line to the relay, signed for this device.
     pub(crate) async fn line(&self) -> Result<Line, LineError> {
         let signer = self.signer().ok_or_else(|| LineError::of(Reason::Locked))?;
-        Ok(Line::new(self.http.clone(), self.base().await?, Arc::clone(&self.clock), signer))
+        Ok(Line::new(
+            self.http.clone(),
+            self.base().await?,
+            Arc::clone(&self.clock),
+            signer,
+        ))
     }
 }
 
@@ -318,7 +336,9 @@ impl From<LineError> for Failure {
             Some(Slug::NameTaken) => Self::NameTaken,
             Some(Slug::NameInvalid) => Self::NameInvalid,
             Some(Slug::UnknownName | Slug::UnknownAccount) => Self::AddressUnknown,
-            _ => Self::Relay { reason: error.reason },
+            _ => Self::Relay {
+                reason: error.reason,
+            },
         }
     }
 }

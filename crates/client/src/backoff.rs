@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// The pause after the `attempts`-th failure in a row (the first is 1). `seed` is fresh randomness.
-pub fn pause(attempts: u32, seed: u64) -> Duration {
+pub(crate) fn pause(attempts: u32, seed: u64) -> Duration {
     let nth = usize::try_from(attempts.saturating_sub(1).min(16)).unwrap_or(16);
     ExponentialBuilder::new()
         .with_min_delay(FIRST)

@@ -38,7 +38,8 @@ impl App {
     pub async fn send_draft(&self, draft: String, text: DraftText) -> Result<String, Failure> {
         let key = draft_id(&draft)?;
         let now = self.now();
-        self.change_draft(key, move |draft| apply(draft, &text, now)).await?;
+        self.change_draft(key, move |draft| apply(draft, &text, now))
+            .await?;
         let ready = self.wait_for_files(key).await?;
         check(&ready)?;
         self.check_recipients(&ready.to).await?;
@@ -71,12 +72,16 @@ impl App {
             let sealed = self.sealed.notified();
             tokio::pin!(sealed);
             sealed.as_mut().enable();
-            let draft = self.with_store(move |store| store.load::<Draft>(&key)?.ok_or(Failure::NotFound)).await?;
+            let draft = self
+                .with_store(move |store| store.load::<Draft>(&key)?.ok_or(Failure::NotFound))
+                .await?;
             let Some(pending) = draft.files.iter().find(|file| file.sealed.is_none()) else {
                 return Ok(draft);
             };
             if self.transfers.progress(&pending.id).is_none() {
-                return Err(Failure::FileUnreadable { name: pending.name.clone() });
+                return Err(Failure::FileUnreadable {
+                    name: pending.name.clone(),
+                });
             }
             sealed.await;
         }
@@ -90,7 +95,9 @@ impl App {
                 .with_store(move |store| store.load::<Contact>(&account)?.ok_or(Failure::NotFound))
                 .await?;
             if contact.held {
-                return Err(Failure::ContactHeld { account: account.to_string() });
+                return Err(Failure::ContactHeld {
+                    account: account.to_string(),
+                });
             }
             if take_spares(&mut contact.clone(), self.now()).is_none() {
                 self.fetch_spares(account).await?;
@@ -99,10 +106,17 @@ impl App {
         Ok(())
     }
 
-    async fn seal_into_outbox(&self, draft: Draft, from: Option<DraftId>) -> Result<String, Failure> {
+    async fn seal_into_outbox(
+        &self,
+        draft: Draft,
+        from: Option<DraftId>,
+    ) -> Result<String, Failure> {
         let key = self.device_keys().await?;
         let signer = self.signer().ok_or(Failure::Locked)?;
-        let me = Me { account: signer.account, device: signer.device };
+        let me = Me {
+            account: signer.account,
+            device: signer.device,
+        };
         let now = self.now();
         let mut rng = self.chance.draw();
         let mut seal_rng = self.chance.draw();
@@ -119,25 +133,37 @@ impl App {
             .await?;
         self.wakers.outbox.notify_one();
         self.wakers.upkeep.notify_one();
-        self.tell(Change::Envelopes { folder: Folder::Outbox, id: Some(letter_id(MailBox::Sent, &message)) });
+        self.tell(Change::Envelopes {
+            folder: Folder::Outbox,
+            id: Some(letter_id(MailBox::Sent, &message)),
+        });
         self.tell(Change::Status);
         Ok(letter_id(MailBox::Sent, &message))
     }
 
     /// Seals a message anew for one recipient whose keys or devices changed: same message id, new
     /// envelope, in place of the old one.
-    pub(crate) async fn seal_again(&self, message: MessageId, account: AccountId) -> Result<(), Failure> {
+    pub(crate) async fn seal_again(
+        &self,
+        message: MessageId,
+        account: AccountId,
+    ) -> Result<(), Failure> {
         self.fetch_spares(account).await?;
         let key = self.device_keys().await?;
         let now = self.now();
         let mut rng = self.chance.draw();
         let mut seal_rng = self.chance.draw();
         self.with_store(move |store| {
-            store.commit(&mut rng, |tx| seal_for_one(tx, message, account, &key, now, &mut seal_rng))
+            store.commit(&mut rng, |tx| {
+                seal_for_one(tx, message, account, &key, now, &mut seal_rng)
+            })
         })
         .await?;
         self.wakers.outbox.notify_one();
-        self.tell(Change::Envelopes { folder: Folder::Outbox, id: Some(letter_id(MailBox::Sent, &message)) });
+        self.tell(Change::Envelopes {
+            folder: Folder::Outbox,
+            id: Some(letter_id(MailBox::Sent, &message)),
+        });
         Ok(())
     }
 
@@ -155,12 +181,18 @@ impl App {
         self.with_store(move |store| {
             let waiting = carriage.outbox()?;
             store.commit(&mut rng, |tx| {
-                let mut message = tx.load::<Message>(&(MailBox::Sent, key))?.ok_or(Failure::NotFound)?;
+                let mut message = tx
+                    .load::<Message>(&(MailBox::Sent, key))?
+                    .ok_or(Failure::NotFound)?;
                 let mut back = Vec::new();
                 for party in &mut message.recipients {
                     let lane = tx.lane(&party.account)?;
                     for row in waiting.iter().filter(|row| row.lane == lane) {
-                        if party.deliveries.iter().any(|delivery| delivery.envelope == row.envelope) {
+                        if party
+                            .deliveries
+                            .iter()
+                            .any(|delivery| delivery.envelope == row.envelope)
+                        {
                             app.stop_sending(row);
                             tx.carriage().remove(row)?;
                             back.push(party.account);
@@ -184,7 +216,10 @@ impl App {
         })
         .await?;
         self.wakers.outbox.notify_one();
-        self.tell(Change::Envelopes { folder: Folder::Outbox, id: Some(message) });
+        self.tell(Change::Envelopes {
+            folder: Folder::Outbox,
+            id: Some(message),
+        });
         self.tell(Change::Drafts(None));
         self.tell(Change::Status);
         Ok(draft_name(&draft_key))
@@ -221,7 +256,11 @@ fn seal_draft(
     let (parties, prekeys) = choose_prekeys(tx, &draft.to, now)?;
     let conversation = conversation(me.account, &draft.to);
     let thread = tx.load::<Thread>(&(conversation, me.account, me.device))?;
-    let attachments: Vec<Attachment> = draft.files.iter().filter_map(|file| file.sealed.clone()).collect();
+    let attachments: Vec<Attachment> = draft
+        .files
+        .iter()
+        .filter_map(|file| file.sealed.clone())
+        .collect();
     let mut row = Message {
         id: MessageId::generate(rng),
         mailbox: MailBox::Sent,
@@ -263,11 +302,17 @@ fn seal_for_one(
     now: u64,
     rng: &mut rand::rngs::StdRng,
 ) -> Result<(), Failure> {
-    let mut row = tx.load::<Message>(&(MailBox::Sent, message))?.ok_or(Failure::NotFound)?;
+    let mut row = tx
+        .load::<Message>(&(MailBox::Sent, message))?
+        .ok_or(Failure::NotFound)?;
     let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
     let (parties, prekeys) = choose_prekeys(tx, &[account], now)?;
     for fresh in parties {
-        if let Some(party) = row.recipients.iter_mut().find(|party| party.account == fresh.account) {
+        if let Some(party) = row
+            .recipients
+            .iter_mut()
+            .find(|party| party.account == fresh.account)
+        {
             *party = fresh;
         }
     }
@@ -287,13 +332,20 @@ fn choose_prekeys(
     for account in to {
         let mut contact = tx.load::<Contact>(account)?.ok_or(Failure::NotFound)?;
         if contact.held {
-            return Err(Failure::ContactHeld { account: account.to_string() });
+            return Err(Failure::ContactHeld {
+                account: account.to_string(),
+            });
         }
-        let (card, taken) = take_spares(&mut contact, now)
-            .ok_or(Failure::Relay { reason: Reason::RecipientKeysMissing })?;
+        let (card, taken) = take_spares(&mut contact, now).ok_or(Failure::Relay {
+            reason: Reason::RecipientKeysMissing,
+        })?;
         tx.put(&contact)?;
         prekeys.extend(taken);
-        parties.push(Party { account: *account, card_version: card.body().version, deliveries: Vec::new() });
+        parties.push(Party {
+            account: *account,
+            card_version: card.body().version,
+            deliveries: Vec::new(),
+        });
     }
     Ok((parties, prekeys))
 }
@@ -312,7 +364,11 @@ fn seal_row(
         sender: row.sender,
         device: row.sender_device,
         sender_card,
-        recipients: row.recipients.iter().map(|party| (party.account, party.card_version)).collect(),
+        recipients: row
+            .recipients
+            .iter()
+            .map(|party| (party.account, party.card_version))
+            .collect(),
         sent_at: row.claimed_at,
         seq: row.seq,
         previous: row.previous,
@@ -335,12 +391,17 @@ fn seal_row(
             })
             .collect(),
     };
-    let header = Header { env_id: EnvelopeId::generate(rng), expires_at: now + MAX_TTL };
+    let header = Header {
+        env_id: EnvelopeId::generate(rng),
+        expires_at: now + MAX_TTL,
+    };
     seal(&message, key, prekeys, header, rng).map_err(|error| match error {
-        SealError::TooLarge => Failure::Relay { reason: Reason::TooLarge },
-        SealError::NoRecipients | SealError::BadPrekey => {
-            Failure::Relay { reason: Reason::RecipientKeysMissing }
-        }
+        SealError::TooLarge => Failure::Relay {
+            reason: Reason::TooLarge,
+        },
+        SealError::NoRecipients | SealError::BadPrekey => Failure::Relay {
+            reason: Reason::RecipientKeysMissing,
+        },
         SealError::WrongRecipient | SealError::Invalid => Failure::internal("seal"),
     })
 }
@@ -368,10 +429,19 @@ fn queue(
     for (account, submission) in &sealed.submissions {
         let to: Vec<_> = submission.entries.iter().map(|(to, _)| *to).collect();
         let envelope = submission.header.env_id;
-        if let Some(party) = row.recipients.iter_mut().find(|party| party.account == *account) {
+        if let Some(party) = row
+            .recipients
+            .iter_mut()
+            .find(|party| party.account == *account)
+        {
             party.deliveries = to
                 .iter()
-                .map(|to| Delivery { to: *to, envelope, state: DeliveryState::Sealed, since: now })
+                .map(|to| Delivery {
+                    to: *to,
+                    envelope,
+                    state: DeliveryState::Sealed,
+                    since: now,
+                })
                 .collect();
         }
         let mut outgoing = Outgoing {
@@ -432,9 +502,16 @@ fn conversation(me: AccountId, others: &[AccountId]) -> ConversationId {
 }
 
 /// Which message and which recipient an envelope in the outbox belongs to.
-pub(crate) fn addressee(store: &Store, row: &Outgoing) -> Result<Option<(MessageId, AccountId)>, Failure> {
-    let Some((MailBox::Sent, message)) = store.find_envelope(&row.envelope)? else { return Ok(None) };
-    let Some(message) = store.load::<Message>(&(MailBox::Sent, message))? else { return Ok(None) };
+pub(crate) fn addressee(
+    store: &Store,
+    row: &Outgoing,
+) -> Result<Option<(MessageId, AccountId)>, Failure> {
+    let Some((MailBox::Sent, message)) = store.find_envelope(&row.envelope)? else {
+        return Ok(None);
+    };
+    let Some(message) = store.load::<Message>(&(MailBox::Sent, message))? else {
+        return Ok(None);
+    };
     for party in &message.recipients {
         if store.lane(&party.account)? == row.lane {
             return Ok(Some((message.id, party.account)));

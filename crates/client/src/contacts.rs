@@ -35,7 +35,9 @@ impl App {
                 name: own.name,
                 address: me.address,
                 account: account.to_string(),
-                own_code: Side::derive(&card.body().identity, &account).groups().to_vec(),
+                own_code: Side::derive(&card.body().identity, &account)
+                    .groups()
+                    .to_vec(),
                 created_at: millis(me.added_at),
                 relay_agrees: agrees,
             })
@@ -54,7 +56,10 @@ impl App {
             let mut contacts: Vec<Contact> = store.all()?;
             contacts.retain(|contact| contact.account != me);
             contacts.sort_by_cached_key(|contact| contact.petname.to_lowercase());
-            Ok(contacts.iter().map(|contact| shown(contact, &own)).collect())
+            Ok(contacts
+                .iter()
+                .map(|contact| shown(contact, &own))
+                .collect())
         })
         .await
     }
@@ -81,7 +86,9 @@ impl App {
     pub async fn add_contact(&self, address: String) -> Result<view::Contact, Failure> {
         let address: Address = address.parse().map_err(|_| Failure::AddressInvalid)?;
         if address.relay != self.relay_name().await? {
-            return Err(Failure::AddressElsewhere { relay: address.relay });
+            return Err(Failure::AddressElsewhere {
+                relay: address.relay,
+            });
         }
         let line = self.line().await?;
         let account = line.account_of(&address.name).await?;
@@ -100,7 +107,9 @@ impl App {
                 &format!("{}@{}", address.name, address.relay),
                 now,
             )
-            .ok_or(Failure::Relay { reason: view::Reason::Rejected })?;
+            .ok_or(Failure::Relay {
+                reason: view::Reason::Rejected,
+            })?;
             store.commit(&mut rng, |tx| {
                 match tx.load::<Contact>(&account)? {
                     // Somebody who wrote first and was not in the list becomes a contact.
@@ -129,7 +138,11 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::NameInvalid`] for an empty or overlong one, [`Failure::NotFound`].
-    pub async fn rename_contact(&self, account: String, name: String) -> Result<view::Contact, Failure> {
+    pub async fn rename_contact(
+        &self,
+        account: String,
+        name: String,
+    ) -> Result<view::Contact, Failure> {
         let name = name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
             return Err(Failure::NameInvalid);
@@ -160,7 +173,11 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::NotFound`].
-    pub async fn mark_compared(&self, account: String, same: bool) -> Result<view::Contact, Failure> {
+    pub async fn mark_compared(
+        &self,
+        account: String,
+        same: bool,
+    ) -> Result<view::Contact, Failure> {
         self.change_contact(&account, move |contact, now| {
             if same {
                 contact.compared_at = Some(now);
@@ -234,7 +251,10 @@ impl App {
         let account = self.signer().ok_or(Failure::Locked)?.account;
         let shown = match line.card(&account).await {
             Ok(card) => Some(card),
-            Err(LineError { slug: Some(Slug::UnknownAccount), .. }) => None,
+            Err(LineError {
+                slug: Some(Slug::UnknownAccount),
+                ..
+            }) => None,
             Err(error) => return Err(error.into()),
         };
         if shown.as_ref() != Some(&own.card) {
@@ -253,7 +273,8 @@ impl App {
             })
             .await?;
         }
-        line.take_name(&own.name.parse().map_err(|_| Failure::NameInvalid)?).await?;
+        line.take_name(&own.name.parse().map_err(|_| Failure::NameInvalid)?)
+            .await?;
         self.know().relay_agrees = Some(true);
         Ok(())
     }
@@ -265,7 +286,9 @@ impl App {
         if card.body().expires_at > now + RENEW_BEFORE {
             return Ok(());
         }
-        let key = self.with_keyring(|keyring| AccountKey::from_seed(&keyring.account)).await?;
+        let key = self
+            .with_keyring(|keyring| AccountKey::from_seed(&keyring.account))
+            .await?;
         let terms = Terms {
             issued_at: now,
             expires_at: now + MAX_CARD_LIFE,
@@ -286,7 +309,8 @@ impl App {
     }
 
     async fn own(&self) -> Result<OwnCard, Failure> {
-        self.with_store(|store| store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)).await
+        self.with_store(|store| store.load::<OwnCard>(&())?.ok_or(Failure::NotFound))
+            .await
     }
 
     /// Makes somebody who wrote first known, without making them a contact: their card is pinned.
@@ -298,8 +322,12 @@ impl App {
         let now = self.now();
         let mut rng = self.chance.draw();
         self.with_store(move |store| {
-            let mut fresh = directory::first(&account, &card, &name, &format!("{name}@{relay}"), now)
-                .ok_or(Failure::Relay { reason: view::Reason::Rejected })?;
+            let mut fresh =
+                directory::first(&account, &card, &name, &format!("{name}@{relay}"), now).ok_or(
+                    Failure::Relay {
+                        reason: view::Reason::Rejected,
+                    },
+                )?;
             fresh.stranger = true;
             store.commit(&mut rng, |tx| {
                 if tx.load::<Contact>(&account)?.is_none() {
@@ -312,7 +340,11 @@ impl App {
     }
 
     /// Asks the relay for somebody's card and judges it.
-    pub(crate) async fn look_again(&self, line: &Line, account: AccountId) -> Result<Outcome, Failure> {
+    pub(crate) async fn look_again(
+        &self,
+        line: &Line,
+        account: AccountId,
+    ) -> Result<Outcome, Failure> {
         let shown = line.card(&account).await?;
         let now = self.now();
         let mut rng = self.chance.draw();
@@ -345,7 +377,12 @@ pub(crate) fn party(store: &Store, account: &AccountId, me: &AccountId) -> Resul
         || (account.to_string().chars().take(8).collect(), String::new()),
         |contact| (contact.petname, contact.address),
     );
-    Ok(Party { account: account.to_string(), name, address, compared })
+    Ok(Party {
+        account: account.to_string(),
+        name,
+        address,
+        compared,
+    })
 }
 
 fn own_side(store: &Store, me: &AccountId) -> Result<Side, Failure> {
@@ -369,7 +406,10 @@ fn shown(contact: &Contact, own: &Side) -> view::Contact {
         evidence: contact
             .evidence
             .iter()
-            .map(|evidence| view::Evidence { at: millis(evidence.at), kind: kind(evidence.kind) })
+            .map(|evidence| view::Evidence {
+                at: millis(evidence.at),
+                kind: kind(evidence.kind),
+            })
             .collect(),
         held: contact.held,
         stranger: contact.stranger,
@@ -396,7 +436,6 @@ pub(crate) fn id<T: std::str::FromStr>(text: &str) -> Result<T, Failure> {
 }
 
 /// Seconds of the protocol as milliseconds of the face.
-#[allow(clippy::cast_precision_loss, reason = "times stay far below 2⁵³")]
 pub(crate) fn millis(seconds: u64) -> Millis {
-    seconds as f64 * 1000.0
+    seconds.saturating_mul(1000)
 }

@@ -30,8 +30,16 @@ pub(crate) fn pinned(contact: &Contact) -> Option<VerifiedCard> {
 }
 
 /// Pins the first card of somebody. None when it is not a valid card of that account.
-pub(crate) fn first(account: &AccountId, card: &[u8], name: &str, address: &str, now: u64) -> Option<Contact> {
-    let Verdict::Accepted { card, change } = pin::judge_first(account, Card::decode(card).ok()?, now) else {
+pub(crate) fn first(
+    account: &AccountId,
+    card: &[u8],
+    name: &str,
+    address: &str,
+    now: u64,
+) -> Option<Contact> {
+    let Verdict::Accepted { card, change } =
+        pin::judge_first(account, Card::decode(card).ok()?, now)
+    else {
         return None;
     };
     let anchored = change == Change::FirstSeen;
@@ -68,7 +76,10 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
         return Outcome::Refused;
     };
     match Pin::of(&known).judge(card, now) {
-        Verdict::Accepted { change: Change::Same, .. } => Outcome::Same,
+        Verdict::Accepted {
+            change: Change::Same,
+            ..
+        } => Outcome::Same,
         Verdict::Accepted { card, change } => {
             take(contact, &card);
             if change == Change::Rotated {
@@ -81,7 +92,12 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
         }
         Verdict::IdentityReset { card } => {
             contact.held = true;
-            note(contact, EvidenceKind::ResetWithoutProof, now, Some(card.as_bytes()));
+            note(
+                contact,
+                EvidenceKind::ResetWithoutProof,
+                now,
+                Some(card.as_bytes()),
+            );
             Outcome::Held
         }
         Verdict::Rollback { .. } => {
@@ -92,9 +108,10 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
             note(contact, EvidenceKind::Fork, now, Some(shown));
             Outcome::Refused
         }
-        Verdict::WeakerSuite { .. } | Verdict::Expired | Verdict::WrongAccount | Verdict::Invalid => {
-            Outcome::Refused
-        }
+        Verdict::WeakerSuite { .. }
+        | Verdict::Expired
+        | Verdict::WrongAccount
+        | Verdict::Invalid => Outcome::Refused,
     }
 }
 
@@ -122,14 +139,21 @@ pub(crate) fn accept(contact: &mut Contact, now: u64) -> bool {
 
 /// Notes something about a contact's key; the same thing about the same card is noted once.
 pub(crate) fn note(contact: &mut Contact, kind: EvidenceKind, at: u64, card: Option<&[u8]>) {
-    let card_digest =
-        card.map_or(contact.card_digest, waxwing_wire::ids::Digest::of);
+    let card_digest = card.map_or(contact.card_digest, waxwing_wire::ids::Digest::of);
     let repeats = matches!(
         kind,
         EvidenceKind::Rollback | EvidenceKind::Fork | EvidenceKind::ResetWithoutProof
-    ) && contact.evidence.iter().any(|known| known.kind == kind && known.card_digest == card_digest);
+    ) && contact
+        .evidence
+        .iter()
+        .any(|known| known.kind == kind && known.card_digest == card_digest);
     if !repeats {
-        contact.evidence.push(Evidence { at, kind, card_digest, card: card.map(<[u8]>::to_vec) });
+        contact.evidence.push(Evidence {
+            at,
+            kind,
+            card_digest,
+            card: card.map(<[u8]>::to_vec),
+        });
     }
 }
 
@@ -141,11 +165,15 @@ pub(crate) fn compared(contact: &Contact) -> ComparedState {
     if contact.compared_at.is_some() {
         return ComparedState::Compared;
     }
-    let change = contact.evidence.iter().rev().find_map(|evidence| match evidence.kind {
-        EvidenceKind::RotatedWithProof => Some(ComparedState::ChangedSigned),
-        EvidenceKind::Accepted | EvidenceKind::FirstSeen => Some(ComparedState::NotCompared),
-        _ => None,
-    });
+    let change = contact
+        .evidence
+        .iter()
+        .rev()
+        .find_map(|evidence| match evidence.kind {
+            EvidenceKind::RotatedWithProof => Some(ComparedState::ChangedSigned),
+            EvidenceKind::Accepted | EvidenceKind::FirstSeen => Some(ComparedState::NotCompared),
+            _ => None,
+        });
     change.unwrap_or(ComparedState::NotCompared)
 }
 
@@ -155,7 +183,9 @@ fn take(contact: &mut Contact, card: &VerifiedCard) {
     contact.card_version = card.body().version;
     contact.min_suite = contact.min_suite.max(suite_number(card));
     // Prekeys of devices that the new card does not list are of no use any more.
-    contact.spares.retain(|spare| card.body().device(&spare.device).is_some());
+    contact
+        .spares
+        .retain(|spare| card.body().device(&spare.device).is_some());
 }
 
 fn suite_number(card: &VerifiedCard) -> i64 {

@@ -3,9 +3,9 @@
 use crate::app::App;
 use crate::contacts::{id, millis};
 use crate::failure::Failure;
+use crate::files::FILE_LIMIT;
 use crate::letters::letter_key;
-use crate::files::{FILE_LIMIT, size};
-use crate::view::{self, Bytes, Change, DraftText, FileState, FileView, Page};
+use crate::view::{self, Change, DraftText, FileState, FileView, Page};
 use std::path::{Path, PathBuf};
 use waxwing_vault::rows::{Draft, DraftFile, DraftId, Message};
 use waxwing_wire::ids::{AccountId, AttachmentId, MessageId};
@@ -19,7 +19,11 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Locked`].
-    pub async fn drafts(&self, cursor: Option<String>, limit: u32) -> Result<Page<view::Draft>, Failure> {
+    pub async fn drafts(
+        &self,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<Page<view::Draft>, Failure> {
         let from: usize = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
         let limit = usize::try_from(limit.clamp(1, 500)).unwrap_or(500);
         let app = self.clone();
@@ -27,9 +31,18 @@ impl App {
             let mut drafts: Vec<Draft> = store.all()?;
             drafts.sort_by_key(|draft| std::cmp::Reverse(draft.saved_at));
             let total = drafts.len();
-            let items = drafts.into_iter().skip(from).take(limit).map(|draft| app.shown(&draft)).collect();
+            let items = drafts
+                .into_iter()
+                .skip(from)
+                .take(limit)
+                .map(|draft| app.shown(&draft))
+                .collect();
             let next = (from + limit < total).then(|| (from + limit).to_string());
-            Ok(Page { items, next, total: u32::try_from(total).unwrap_or(u32::MAX) })
+            Ok(Page {
+                items,
+                next,
+                total: u32::try_from(total).unwrap_or(u32::MAX),
+            })
         })
         .await
     }
@@ -106,7 +119,10 @@ impl App {
         let mut rng = self.chance.draw();
         let files = self
             .with_store(move |store| {
-                let files = store.load::<Draft>(&key)?.map(|draft| draft.files).unwrap_or_default();
+                let files = store
+                    .load::<Draft>(&key)?
+                    .map(|draft| draft.files)
+                    .unwrap_or_default();
                 store.commit(&mut rng, |tx| tx.delete::<Draft>(&key))?;
                 Ok(files)
             })
@@ -175,17 +191,29 @@ impl App {
     }
 
     async fn look_at(&self, path: &Path) -> Result<DraftFile, Failure> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let about = tokio::fs::metadata(path).await.ok().filter(std::fs::Metadata::is_file);
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let about = tokio::fs::metadata(path)
+            .await
+            .ok()
+            .filter(std::fs::Metadata::is_file);
         let about = about.ok_or_else(|| Failure::FileUnreadable { name: name.clone() })?;
-        let limit = self.known().info.as_ref().map_or(FILE_LIMIT, |info| info.limits.attachment_bytes);
+        let limit = self
+            .known()
+            .info
+            .as_ref()
+            .map_or(FILE_LIMIT, |info| info.limits.attachment_bytes);
         if about.len() > limit {
-            return Err(Failure::FileTooLarge { name, limit: size(limit) });
+            return Err(Failure::FileTooLarge { name, limit: limit });
         }
         Ok(DraftFile {
             id: AttachmentId::generate(&mut self.chance.draw()),
             path: path.to_owned(),
-            media_type: mime_guess::from_path(path).first_or_octet_stream().to_string(),
+            media_type: mime_guess::from_path(path)
+                .first_or_octet_stream()
+                .to_string(),
             name,
             length: about.len(),
             sealed: None,
@@ -199,19 +227,26 @@ impl App {
             subject: draft.subject.to_string(),
             body: draft.body.to_string(),
             in_reply_to: draft.in_reply_to.map(|message| message.to_string()),
-            files: draft.files.iter().map(|file| self.shown_file(file)).collect(),
+            files: draft
+                .files
+                .iter()
+                .map(|file| self.shown_file(file))
+                .collect(),
             saved_at: millis(draft.saved_at),
         }
     }
 
     fn shown_file(&self, file: &DraftFile) -> FileView {
-        let total: Bytes = size(file.length);
+        let total = file.length;
         let state = match (&file.sealed, self.transfers.progress(&file.id)) {
             (Some(_), _) => FileState::Here,
-            (None, Some((done, total))) => FileState::Transferring { done: size(done), total: size(total) },
+            (None, Some((done, total))) => FileState::Transferring {
+                done: done,
+                total: total,
+            },
             (None, None) => match self.transfers.failure(&file.id) {
                 Some(reason) => FileState::Failed { reason },
-                None => FileState::Transferring { done: 0.0, total },
+                None => FileState::Transferring { done: 0, total },
             },
         };
         FileView {
@@ -226,7 +261,11 @@ impl App {
 
 /// Puts what is written into a draft.
 pub(crate) fn apply(draft: &mut Draft, text: &DraftText, now: u64) -> Result<(), Failure> {
-    draft.to = text.to.iter().map(|account| id::<AccountId>(account)).collect::<Result<_, _>>()?;
+    draft.to = text
+        .to
+        .iter()
+        .map(|account| id::<AccountId>(account))
+        .collect::<Result<_, _>>()?;
     draft.subject = Zeroizing::new(text.subject.clone());
     draft.body = Zeroizing::new(text.body.clone());
     draft.in_reply_to = text.in_reply_to.as_deref().map(id).transpose()?;
@@ -235,8 +274,14 @@ pub(crate) fn apply(draft: &mut Draft, text: &DraftText, now: u64) -> Result<(),
 }
 
 fn reply_subject(subject: &str) -> Zeroizing<String> {
-    let answered = subject.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
-    Zeroizing::new(if answered || subject.is_empty() { subject.to_owned() } else { format!("Re: {subject}") })
+    let answered = subject
+        .get(..3)
+        .is_some_and(|start| start.eq_ignore_ascii_case("re:"));
+    Zeroizing::new(if answered || subject.is_empty() {
+        subject.to_owned()
+    } else {
+        format!("Re: {subject}")
+    })
 }
 
 /// A draft's id, as the face writes it.

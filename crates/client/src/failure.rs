@@ -7,8 +7,12 @@ use serde::Serialize;
 use specta::Type;
 
 /// Why a command failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Type, thiserror::Error)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type, thiserror::Error)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Failure {
     /// The passphrase does not open this vault.
     #[error("the passphrase does not open this vault")]
@@ -85,7 +89,7 @@ pub enum Failure {
         /// File name.
         name: String,
         /// The most, in bytes.
-        limit: f64,
+        limit: u64,
     },
     /// The relay did not do it.
     #[error("the relay: {reason:?}")]
@@ -116,7 +120,9 @@ pub enum Failure {
 impl Failure {
     /// A fault of the program, named by the place where it showed.
     pub fn internal(code: &str) -> Self {
-        Self::Internal { code: code.to_owned() }
+        Self::Internal {
+            code: code.to_owned(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::drafts::draft_name;
 use crate::failure::Failure;
 use crate::letters::letter_key;
 use crate::settings::disk;
-use crate::view::{Bytes, Change, FileState, FileView, Reason};
+use crate::view::{Change, FileState, FileView, Reason};
 use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,12 @@ impl Transfers {
     /// Begins one; a running one of the same file is stopped.
     pub(crate) fn begin(&self, file: AttachmentId, total: u64) -> CancellationToken {
         let stop = CancellationToken::new();
-        let transfer = Transfer { done: 0, total, stop: stop.clone(), ended: None };
+        let transfer = Transfer {
+            done: 0,
+            total,
+            stop: stop.clone(),
+            ended: None,
+        };
         if let Some(before) = held(&self.0).insert(file, transfer) {
             before.stop.cancel();
         }
@@ -70,7 +75,10 @@ impl Transfers {
     }
 
     pub(crate) fn progress(&self, file: &AttachmentId) -> Option<(u64, u64)> {
-        held(&self.0).get(file).filter(|transfer| transfer.ended.is_none()).map(|t| (t.done, t.total))
+        held(&self.0)
+            .get(file)
+            .filter(|transfer| transfer.ended.is_none())
+            .map(|t| (t.done, t.total))
     }
 
     pub(crate) fn failure(&self, file: &AttachmentId) -> Option<Reason> {
@@ -114,7 +122,12 @@ impl App {
     /// # Errors
     /// [`Failure::Relay`] when it cannot be fetched, [`Failure::Cancelled`], [`Failure::DiskFull`],
     /// [`Failure::Corrupt`] when it does not verify. Nothing is left behind.
-    pub async fn save_file(&self, envelope: String, file: String, folder: PathBuf) -> Result<FileView, Failure> {
+    pub async fn save_file(
+        &self,
+        envelope: String,
+        file: String,
+        folder: PathBuf,
+    ) -> Result<FileView, Failure> {
         let name = self.file_name(&envelope, &file).await?;
         let path = blocking(move || free_path(&folder, &name).map_err(disk)).await?;
         self.save_file_to(envelope, file, path).await
@@ -132,18 +145,30 @@ impl App {
     ///
     /// # Errors
     /// As [`App::save_file`].
-    pub async fn save_file_to(&self, envelope: String, file: String, path: PathBuf) -> Result<FileView, Failure> {
+    pub async fn save_file_to(
+        &self,
+        envelope: String,
+        file: String,
+        path: PathBuf,
+    ) -> Result<FileView, Failure> {
         let attachment = self.attachment(&envelope, &file).await?;
         let id = attachment.id;
         let stop = self.transfers.begin(id, attachment.sealed_length);
-        let saved = self.fetch_and_open(&envelope, &attachment, &path, &stop).await;
+        let saved = self
+            .fetch_and_open(&envelope, &attachment, &path, &stop)
+            .await;
         match &saved {
             Ok(()) => self.transfers.end_with(&id, Ended::Saved(path)),
             Err(Failure::Relay { reason }) => self.transfers.end_with(&id, Ended::Failed(*reason)),
             Err(_) => self.transfers.end(&id),
         }
         let total = attachment.sealed_length;
-        self.tell(Change::Transfer { owner: envelope, file, done: total, total });
+        self.tell(Change::Transfer {
+            owner: envelope,
+            file,
+            done: total,
+            total,
+        });
         saved.map(|()| self.shown_attachment(&attachment))
     }
 
@@ -194,7 +219,12 @@ impl App {
                 at += u64::try_from(piece.len()).unwrap_or_default();
                 blocking(move || Ok(files.append_fetched(file, from, &piece)?)).await?;
                 self.transfers.step(&file, at, total);
-                self.tell(Change::Transfer { owner: envelope.to_owned(), file: file.to_string(), done: at, total });
+                self.tell(Change::Transfer {
+                    owner: envelope.to_owned(),
+                    file: file.to_string(),
+                    done: at,
+                    total,
+                });
             }
         }
         let (files, sealed) = (files.clone(), sealed.clone());
@@ -222,7 +252,8 @@ impl App {
                 }
                 Err(failure) => {
                     tracing::warn!(%failure, "a file could not be sealed");
-                    app.transfers.end_with(&id, Ended::Failed(Reason::AttachmentMissing));
+                    app.transfers
+                        .end_with(&id, Ended::Failed(Reason::AttachmentMissing));
                 }
             }
             app.tell(Change::Drafts(Some(draft_name(&draft))));
@@ -230,7 +261,12 @@ impl App {
         });
     }
 
-    async fn seal_file(&self, draft: DraftId, file: DraftFile, stop: CancellationToken) -> Result<(), Failure> {
+    async fn seal_file(
+        &self,
+        draft: DraftId,
+        file: DraftFile,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
         let files = self.files().await?;
         let app = self.clone();
         let mut rng = self.chance.draw();
@@ -262,7 +298,11 @@ impl App {
         let id = file.id;
         let kept = self
             .change_draft(draft, move |draft| {
-                let file = draft.files.iter_mut().find(|file| file.id == id).ok_or(Failure::NotFound)?;
+                let file = draft
+                    .files
+                    .iter_mut()
+                    .find(|file| file.id == id)
+                    .ok_or(Failure::NotFound)?;
                 file.length = attachment.length;
                 file.sealed = Some(attachment);
                 Ok(())
@@ -278,7 +318,9 @@ impl App {
 
     /// Seals again what a crash or a lock cut off.
     pub(crate) async fn resume_sealing(&self) -> Result<(), Failure> {
-        let drafts = self.with_store(|store| Ok(store.all::<waxwing_vault::rows::Draft>()?)).await?;
+        let drafts = self
+            .with_store(|store| Ok(store.all::<waxwing_vault::rows::Draft>()?))
+            .await?;
         for draft in drafts {
             for file in draft.files {
                 if file.sealed.is_none() && self.transfers.progress(&file.id).is_none() {
@@ -308,12 +350,21 @@ impl App {
 
     pub(crate) fn shown_attachment(&self, attachment: &Attachment) -> FileView {
         let state = if let Some(path) = self.transfers.saved(&attachment.id) {
-            FileState::Saved { path: path.display().to_string() }
+            FileState::Saved {
+                path: path.display().to_string(),
+            }
         } else if let Some(reason) = self.transfers.failure(&attachment.id) {
             FileState::Failed { reason }
         } else if let Some((done, total)) = self.transfers.progress(&attachment.id) {
-            FileState::Transferring { done: size(done), total: size(total) }
-        } else if self.carriage().and_then(|carriage| carriage.files().ok()).is_some_and(|f| f.has(attachment.id)) {
+            FileState::Transferring {
+                done: done,
+                total: total,
+            }
+        } else if self
+            .carriage()
+            .and_then(|carriage| carriage.files().ok())
+            .is_some_and(|f| f.has(attachment.id))
+        {
             FileState::Here
         } else {
             FileState::AtRelay
@@ -321,7 +372,7 @@ impl App {
         FileView {
             id: attachment.id.to_string(),
             name: attachment.name.clone(),
-            size: size(attachment.length),
+            size: attachment.length,
             media_type: attachment.media_type.clone(),
             state,
         }
@@ -332,7 +383,11 @@ impl App {
         let file: AttachmentId = id(file)?;
         self.with_store(move |store| {
             let message = store.load::<Message>(&key)?.ok_or(Failure::NotFound)?;
-            message.attachments.into_iter().find(|a| a.id == file).ok_or(Failure::NotFound)
+            message
+                .attachments
+                .into_iter()
+                .find(|a| a.id == file)
+                .ok_or(Failure::NotFound)
         })
         .await
     }
@@ -349,28 +404,37 @@ fn sealed(attachment: &Attachment) -> SealedFile {
 
 /// A name that cannot leave its folder, hide itself or break a file system.
 pub(crate) fn safe_name(name: &str) -> String {
-    let options = sanitize_filename::Options { windows: true, truncate: true, replacement: "_" };
+    let options = sanitize_filename::Options {
+        windows: true,
+        truncate: true,
+        replacement: "_",
+    };
     let safe = sanitize_filename::sanitize_with_options(name, options);
     let safe = safe.trim_start_matches('.').trim();
-    if safe.is_empty() { "file".to_owned() } else { safe.to_owned() }
+    if safe.is_empty() {
+        "file".to_owned()
+    } else {
+        safe.to_owned()
+    }
 }
 
 /// A path in a folder that nothing has yet: `name`, `name (2)`, `name (3)` …
 fn free_path(folder: &Path, name: &str) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let path = Path::new(name);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
-    let names = std::iter::once(name.to_owned()).chain((2..10_000).map(|n| format!("{stem} ({n}){ending}")));
+    let stem = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let ending = path
+        .extension()
+        .map(|ending| format!(".{}", ending.to_string_lossy()))
+        .unwrap_or_default();
+    let names = std::iter::once(name.to_owned())
+        .chain((2..10_000).map(|n| format!("{stem} ({n}){ending}")));
     names
         .map(|name| folder.join(name))
         .find(|path| !path.exists())
         .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::AlreadyExists))
 }
-
-/// A size as the face reads it.
-#[allow(clippy::cast_precision_loss, reason = "sizes stay below 2⁵³")]
-pub(crate) fn size(bytes: u64) -> Bytes {
-    bytes as f64
-}
-

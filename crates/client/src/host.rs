@@ -19,7 +19,8 @@ pub type HostFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait RelayHost: Send + Sync + 'static {
     /// Starts the relay over a folder; port 0 lets the system choose. An error says that the
     /// folder or the port is in use, or that the store cannot be opened.
-    fn start<'a>(&'a self, dir: &'a Path, port: u16) -> HostFuture<'a, std::io::Result<SocketAddr>>;
+    fn start<'a>(&'a self, dir: &'a Path, port: u16)
+    -> HostFuture<'a, std::io::Result<SocketAddr>>;
     /// Stops it; every accepted envelope is on disk when this returns.
     fn stop(&self) -> HostFuture<'_, ()>;
     /// Whether it runs.
@@ -52,7 +53,9 @@ impl LocalRelay {
 
     async fn run_if_nobody_does(&self) -> std::io::Result<()> {
         tokio::fs::create_dir_all(&self.dir).await?;
-        let last = tokio::fs::read_to_string(self.dir.join("address")).await.ok();
+        let last = tokio::fs::read_to_string(self.dir.join("address"))
+            .await
+            .ok();
         let last: Option<SocketAddr> = last.and_then(|text| text.trim().parse().ok());
         if let Some(last) = last
             && tokio::net::TcpStream::connect(last).await.is_ok()

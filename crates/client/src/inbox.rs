@@ -45,9 +45,11 @@ pub(crate) async fn run(app: App) {
             Err(error) => {
                 failures += 1;
                 let pause = backoff::pause(failures, app.chance.draw().random());
-                #[allow(clippy::cast_precision_loss, reason = "times stay below 2⁵³")]
-                let next = (app.clock.now_millis() + u64::try_from(pause.as_millis()).unwrap_or(0)) as f64;
-                app.relay_is(RelayState::Offline { reason: error.reason, next_try: Some(next) });
+                let next = app.clock.now_millis() + u64::try_from(pause.as_millis()).unwrap_or(0);
+                app.relay_is(RelayState::Offline {
+                    reason: error.reason,
+                    next_try: Some(next),
+                });
                 tokio::select! {
                     () = app.wakers.inbox.notified() => failures = 0,
                     () = tokio::time::sleep(pause) => {}
@@ -64,14 +66,23 @@ async fn round(app: &App, wait: bool) -> Result<(), LineError> {
         let info = line::info(&app.http, &app.base().await?).await?;
         app.know().info = Some(info);
     }
-    let carriage = app.carriage().ok_or_else(|| LineError::of(crate::view::Reason::Locked))?;
+    let carriage = app
+        .carriage()
+        .ok_or_else(|| LineError::of(crate::view::Reason::Locked))?;
     let cursor = {
         let carriage = carriage.clone();
-        blocking(move || Ok(carriage.cursor()?)).await.map_err(disk_error)?
+        blocking(move || Ok(carriage.cursor()?))
+            .await
+            .map_err(disk_error)?
     };
     let page = line.mailbox(cursor, wait).await?;
     if !wait {
-        let name = app.known().info.as_ref().map(|info| info.name.clone()).unwrap_or_default();
+        let name = app
+            .known()
+            .info
+            .as_ref()
+            .map(|info| info.name.clone())
+            .unwrap_or_default();
         app.relay_is(RelayState::Online { name });
         if let Err(failure) = app.relay_is_back().await {
             tracing::warn!(%failure, "the outbox was not told that the relay is back");
@@ -109,10 +120,14 @@ fn disk_error(failure: Failure) -> LineError {
 
 /// Acknowledges what is on this disk.
 async fn pay(app: &App, line: &Line) -> Result<(), LineError> {
-    let Some(carriage) = app.carriage() else { return Ok(()) };
+    let Some(carriage) = app.carriage() else {
+        return Ok(());
+    };
     let owed = {
         let carriage = carriage.clone();
-        blocking(move || Ok(carriage.owed_acks()?)).await.map_err(disk_error)?
+        blocking(move || Ok(carriage.owed_acks()?))
+            .await
+            .map_err(disk_error)?
     };
     if owed.is_empty() {
         return Ok(());
@@ -124,7 +139,12 @@ async fn pay(app: &App, line: &Line) -> Result<(), LineError> {
         seqs: plain.iter().map(|ack| ack.seq).collect(),
         retries: retries
             .into_iter()
-            .filter_map(|ack| Some(AckRetry { seq: ack.seq, statement: ack.retry?.into() }))
+            .filter_map(|ack| {
+                Some(AckRetry {
+                    seq: ack.seq,
+                    statement: ack.retry?.into(),
+                })
+            })
             .collect(),
     };
     line.acknowledge(&ack).await?;
@@ -148,12 +168,18 @@ async fn arrived(app: &App, line: &Line) {
             None
         }
     };
-    app.tell(Change::Envelopes { folder: Folder::Inbox, id: None });
+    app.tell(Change::Envelopes {
+        folder: Folder::Inbox,
+        id: None,
+    });
     let shows = app.known().settings.notifications;
     let waiting = app.status().await.waiting;
     match shows {
         Notifications::None => app.tell(Change::Status),
-        Notifications::Count => app.tell(Change::Arrived { waiting, sender: None }),
+        Notifications::Count => app.tell(Change::Arrived {
+            waiting,
+            sender: None,
+        }),
         Notifications::Sender => app.tell(Change::Arrived { waiting, sender }),
     }
 }
@@ -184,7 +210,10 @@ impl From<Failure> for Unopened {
 
 impl App {
     /// Opens everything that waits as ciphertext. Gives the last sender's name.
-    pub(crate) async fn open_waiting(&self, line: Option<&Line>) -> Result<Option<String>, Failure> {
+    pub(crate) async fn open_waiting(
+        &self,
+        line: Option<&Line>,
+    ) -> Result<Option<String>, Failure> {
         let _one_at_a_time = self.opening.lock().await;
         if self.known().store.is_none() {
             return Ok(None);
@@ -210,7 +239,11 @@ impl App {
 
     async fn open_one(&self, line: Option<&Line>, row: &Incoming) -> Result<String, Unopened> {
         let signer = self.signer().ok_or(Failure::Locked)?;
-        let me = OwnDevice { account_id: signer.account, device_id: signer.device, mailbox: signer.mailbox };
+        let me = OwnDevice {
+            account_id: signer.account,
+            device_id: signer.device,
+            mailbox: signer.mailbox,
+        };
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let seq = row.seq;
         let unsealed = self
@@ -233,23 +266,29 @@ impl App {
             && let Some(line) = line
             && let Ok(Outcome::Taken) = self.look_again(line, claimed.account_id).await
         {
-            contact = self.find_contact(claimed.account_id).await?.ok_or(Failure::NotFound)?;
+            contact = self
+                .find_contact(claimed.account_id)
+                .await?
+                .ok_or(Failure::NotFound)?;
         }
         let card = directory::pinned(&contact).ok_or(Unopened::For(Unopenable::UnknownSender))?;
         // Judged by the time it came: a vault may stay locked for longer than an envelope lives.
-        let opened = unsealed.authenticate(&card, row.fetched_at).map_err(|error| {
-            Unopened::For(match error {
-                OpenError::Expired => Unopenable::Expired,
-                OpenError::Refused if contact.held => Unopenable::SenderChanged,
-                OpenError::Refused => Unopenable::Damaged,
-            })
-        })?;
+        let opened = unsealed
+            .authenticate(&card, row.fetched_at)
+            .map_err(|error| {
+                Unopened::For(match error {
+                    OpenError::Expired => Unopenable::Expired,
+                    OpenError::Refused if contact.held => Unopenable::SenderChanged,
+                    OpenError::Refused => Unopenable::Damaged,
+                })
+            })?;
         self.keep_opened(row, opened).await?;
         Ok(contact.petname)
     }
 
     async fn find_contact(&self, account: AccountId) -> Result<Option<Contact>, Failure> {
-        self.with_store(move |store| Ok(store.load::<Contact>(&account)?)).await
+        self.with_store(move |store| Ok(store.load::<Contact>(&account)?))
+            .await
     }
 
     async fn keep_opened(&self, row: &Incoming, opened: Opened) -> Result<(), Unopened> {
@@ -294,7 +333,11 @@ impl App {
             })
             .await?;
         self.wakers.upkeep.notify_one();
-        if created { Ok(()) } else { Err(Unopened::Repeated) }
+        if created {
+            Ok(())
+        } else {
+            Err(Unopened::Repeated)
+        }
     }
 
     async fn drop_waiting(&self, seq: u64) -> Result<(), Failure> {
@@ -322,7 +365,9 @@ impl App {
             move || Ok(carriage.fetched(seq)?)
         })
         .await?;
-        let Some(Ok(received)) = bytes.map(|bytes| Received::decode(&bytes)) else { return Ok(()) };
+        let Some(Ok(received)) = bytes.map(|bytes| Received::decode(&bytes)) else {
+            return Ok(());
+        };
         let body = RetryBody {
             env_id: received.env_id(),
             to: mailbox,
@@ -335,7 +380,10 @@ impl App {
         kept.attempts += 1;
         blocking(move || {
             carriage.commit(|tx| {
-                tx.owe(&OwedAck { seq, retry: Some(statement) })?;
+                tx.owe(&OwedAck {
+                    seq,
+                    retry: Some(statement),
+                })?;
                 Ok::<_, Failure>(tx.update_incoming(&kept)?)
             })
         })
@@ -375,9 +423,14 @@ fn unseal(
 ) -> Result<waxwing_crypto::envelope::Unsealed, Unopened> {
     let bytes = bytes.ok_or(Unopened::Repeated)?;
     let received = Received::decode(&bytes).map_err(|_| Unopened::For(Unopenable::Damaged))?;
-    let row = store.load::<PrekeySecret>(&received.kid())?.ok_or(Unopened::Retry)?;
-    let prekey = OwnPrekey::from_exposed(&row.secret).map_err(|_| Unopened::Later(Failure::Corrupt))?;
-    received.open(&prekey, me).map_err(|_| Unopened::For(Unopenable::Damaged))
+    let row = store
+        .load::<PrekeySecret>(&received.kid())?
+        .ok_or(Unopened::Retry)?;
+    let prekey =
+        OwnPrekey::from_exposed(&row.secret).map_err(|_| Unopened::Later(Failure::Corrupt))?;
+    received
+        .open(&prekey, me)
+        .map_err(|_| Unopened::For(Unopenable::Damaged))
 }
 
 fn letter(
@@ -388,7 +441,11 @@ fn letter(
     gap: bool,
 ) -> Message {
     let (subject, body, in_reply_to) = match message.body {
-        Body::Text(Text { subject, text, in_reply_to }) => (subject, text, in_reply_to),
+        Body::Text(Text {
+            subject,
+            text,
+            in_reply_to,
+        }) => (subject, text, in_reply_to),
         Body::Unknown { content_type, .. } => {
             (Zeroizing::new(content_type), Zeroizing::default(), None)
         }
@@ -401,7 +458,11 @@ fn letter(
         recipients: message
             .recipients
             .into_iter()
-            .map(|(account, card_version)| Party { account, card_version, deliveries: Vec::new() })
+            .map(|(account, card_version)| Party {
+                account,
+                card_version,
+                deliveries: Vec::new(),
+            })
             .collect(),
         subject,
         body,
@@ -432,5 +493,8 @@ fn letter(
 }
 
 fn code(reason: Unopenable) -> String {
-    serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(reason)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

@@ -3,10 +3,10 @@
 use crate::app::{App, blocking, held};
 use crate::contacts::{id, millis, party};
 use crate::failure::Failure;
-use crate::files::size;
 use crate::outbox::reason;
 use crate::view::{
-    Change, EnvelopeRow, EnvelopeView, Folder, IncomingState, OutgoingState, Page, Recipient, Status,
+    Change, EnvelopeRow, EnvelopeView, Folder, IncomingState, OutgoingState, Page, Recipient,
+    Status,
 };
 use std::collections::HashMap;
 use waxwing_vault::rows::{
@@ -40,12 +40,20 @@ impl App {
         let me = self.signer().ok_or(Failure::Locked)?.account;
         self.with_store(move |store| {
             let lanes = app.lanes()?;
-            let reader = Reader { store, me, lanes: &lanes };
+            let reader = Reader {
+                store,
+                me,
+                lanes: &lanes,
+            };
             match folder {
                 Folder::Outbox => reader.outbox(),
                 Folder::Sent => reader.sent(cursor.as_deref(), limit),
                 Folder::Inbox => {
-                    let waiting = app.carriage().map(|c| c.incoming()).transpose()?.unwrap_or_default();
+                    let waiting = app
+                        .carriage()
+                        .map(|c| c.incoming())
+                        .transpose()?
+                        .unwrap_or_default();
                     reader.inbox(&waiting, cursor.as_deref(), limit)
                 }
             }
@@ -65,13 +73,26 @@ impl App {
         let (view, first_look) = self
             .with_store(move |store| {
                 let lanes = app.lanes()?;
-                let reader = Reader { store, me, lanes: &lanes };
+                let reader = Reader {
+                    store,
+                    me,
+                    lanes: &lanes,
+                };
                 if let Some(seq) = sealed_seq(&wanted) {
-                    let waiting = app.carriage().map(|c| c.incoming()).transpose()?.unwrap_or_default();
-                    let row = waiting.iter().find(|row| row.seq == seq).ok_or(Failure::NotFound)?;
+                    let waiting = app
+                        .carriage()
+                        .map(|c| c.incoming())
+                        .transpose()?
+                        .unwrap_or_default();
+                    let row = waiting
+                        .iter()
+                        .find(|row| row.seq == seq)
+                        .ok_or(Failure::NotFound)?;
                     return Ok((reader.unopened_view(row), false));
                 }
-                let mut message = store.load::<Message>(&letter_key(&wanted)?)?.ok_or(Failure::NotFound)?;
+                let mut message = store
+                    .load::<Message>(&letter_key(&wanted)?)?
+                    .ok_or(Failure::NotFound)?;
                 let first_look = !message.opened;
                 if first_look {
                     message.opened = true;
@@ -81,7 +102,11 @@ impl App {
                     EnvelopeView {
                         row: reader.row(&message)?,
                         body: message.body.to_string(),
-                        files: message.attachments.iter().map(|a| app.shown_attachment(a)).collect(),
+                        files: message
+                            .attachments
+                            .iter()
+                            .map(|a| app.shown_attachment(a))
+                            .collect(),
                         in_reply_to: message.in_reply_to.map(|answered| answered.to_string()),
                         missing_before: u32::from(message.gap),
                     },
@@ -90,7 +115,10 @@ impl App {
             })
             .await?;
         if first_look {
-            self.tell(Change::Envelopes { folder: Folder::Inbox, id: Some(envelope) });
+            self.tell(Change::Envelopes {
+                folder: Folder::Inbox,
+                id: Some(envelope),
+            });
             self.tell(Change::Status);
         }
         Ok(view)
@@ -114,7 +142,10 @@ impl App {
             self.delete_message(letter_key(&envelope)?).await?;
         }
         for folder in [Folder::Inbox, Folder::Outbox, Folder::Sent] {
-            self.tell(Change::Envelopes { folder, id: Some(envelope.clone()) });
+            self.tell(Change::Envelopes {
+                folder,
+                id: Some(envelope.clone()),
+            });
         }
         self.tell(Change::Status);
         Ok(())
@@ -138,8 +169,15 @@ impl App {
                     files.clear();
                 }
                 store.commit(&mut rng, |tx| {
-                    for delivery in message.recipients.iter().flat_map(|party| &party.deliveries) {
-                        for row in waiting.iter().filter(|row| row.envelope == delivery.envelope) {
+                    for delivery in message
+                        .recipients
+                        .iter()
+                        .flat_map(|party| &party.deliveries)
+                    {
+                        for row in waiting
+                            .iter()
+                            .filter(|row| row.envelope == delivery.envelope)
+                        {
                             app.stop_sending(row);
                             tx.carriage().remove(row)?;
                         }
@@ -160,23 +198,45 @@ impl App {
     pub async fn status(&self) -> Status {
         let (carriage, store, relay) = {
             let known = self.known();
-            (known.carriage.clone(), known.store.clone(), known.relay.clone())
+            (
+                known.carriage.clone(),
+                known.store.clone(),
+                known.relay.clone(),
+            )
         };
         let counted = blocking(move || {
-            let Some(carriage) = carriage else { return Ok((0, 0, 0, None)) };
-            let mut waiting = count(carriage.incoming()?.iter().filter(|row| row.reason.is_none()).count());
+            let Some(carriage) = carriage else {
+                return Ok((0, 0, 0, None));
+            };
+            let mut waiting = count(
+                carriage
+                    .incoming()?
+                    .iter()
+                    .filter(|row| row.reason.is_none())
+                    .count(),
+            );
             let mut drafts = 0;
             if let Some(store) = store {
                 waiting += u32::try_from(store.unopened()?).unwrap_or(u32::MAX);
-                drafts = u32::try_from(store.count::<waxwing_vault::rows::Draft>()?).unwrap_or(u32::MAX);
+                drafts =
+                    u32::try_from(store.count::<waxwing_vault::rows::Draft>()?).unwrap_or(u32::MAX);
             }
-            let next = carriage.heads()?.iter().filter(|row| row.state == Waits::WillRetry).map(|r| r.next_try).min();
-            Ok((u32::try_from(carriage.outbox_count()?).unwrap_or(u32::MAX), waiting, drafts, next))
+            let next = carriage
+                .heads()?
+                .iter()
+                .filter(|row| row.state == Waits::WillRetry)
+                .map(|r| r.next_try)
+                .min();
+            Ok((
+                u32::try_from(carriage.outbox_count()?).unwrap_or(u32::MAX),
+                waiting,
+                drafts,
+                next,
+            ))
         })
         .await;
         // The vault locked in between: nothing is told of it.
         let (outbox, waiting, drafts, next_try) = counted.unwrap_or_default();
-        #[allow(clippy::cast_precision_loss, reason = "times stay below 2⁵³")]
         Status {
             profile: self.profile.clone(),
             relay,
@@ -184,13 +244,15 @@ impl App {
             waiting,
             drafts,
             next_try: next_try.map(millis),
-            lock_at: self.lock_at().map(|at| at as f64),
+            lock_at: self.lock_at(),
             local_relay: self.local_relay(),
         }
     }
 
     fn lanes(&self) -> Result<Lanes, Failure> {
-        let Some(carriage) = self.carriage() else { return Ok(Lanes(HashMap::new())) };
+        let Some(carriage) = self.carriage() else {
+            return Ok(Lanes(HashMap::new()));
+        };
         let sending = held(&self.sending);
         let mut lanes = HashMap::new();
         let mut last = None;
@@ -211,36 +273,55 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn inbox(&self, waiting: &[Incoming], cursor: Option<&str>, limit: usize) -> Result<Page<EnvelopeRow>, Failure> {
+    fn inbox(
+        &self,
+        waiting: &[Incoming],
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<EnvelopeRow>, Failure> {
         let mut page = self.page(MailBox::Inbox, cursor, limit, |_| true)?;
-        let sealed: Vec<EnvelopeRow> =
-            waiting.iter().filter(|row| row.reason.is_some()).map(|row| self.unopened_view(row).row).collect();
+        let sealed: Vec<EnvelopeRow> = waiting
+            .iter()
+            .filter(|row| row.reason.is_some())
+            .map(|row| self.unopened_view(row).row)
+            .collect();
         page.total += count(sealed.len());
         if cursor.is_none() {
             page.items.extend(sealed);
-            page.items.sort_by(|one, other| other.at.total_cmp(&one.at));
+            page.items.sort_by(|one, other| other.at.cmp(&one.at));
         }
         Ok(page)
     }
 
     fn sent(&self, cursor: Option<&str>, limit: usize) -> Result<Page<EnvelopeRow>, Failure> {
-        self.page(MailBox::Sent, cursor, limit, |message| !self.is_in_outbox(message))
+        self.page(MailBox::Sent, cursor, limit, |message| {
+            !self.is_in_outbox(message)
+        })
     }
 
     fn outbox(&self) -> Result<Page<EnvelopeRow>, Failure> {
         let mut items: Vec<EnvelopeRow> = Vec::new();
         for envelope in self.lanes.0.keys() {
-            let Some((MailBox::Sent, key)) = self.store.find_envelope(envelope)? else { continue };
-            if items.iter().any(|row| row.id == letter_id(MailBox::Sent, &key)) {
+            let Some((MailBox::Sent, key)) = self.store.find_envelope(envelope)? else {
+                continue;
+            };
+            if items
+                .iter()
+                .any(|row| row.id == letter_id(MailBox::Sent, &key))
+            {
                 continue;
             }
             if let Some(message) = self.store.load::<Message>(&(MailBox::Sent, key))? {
                 items.push(self.row(&message)?);
             }
         }
-        items.sort_by(|one, other| other.at.total_cmp(&one.at).then_with(|| other.id.cmp(&one.id)));
+        items.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| other.id.cmp(&one.id)));
         let total = count(items.len());
-        Ok(Page { items, next: None, total })
+        Ok(Page {
+            items,
+            next: None,
+            total,
+        })
     }
 
     fn page(
@@ -250,8 +331,15 @@ impl Reader<'_> {
         limit: usize,
         wanted: impl Fn(&Message) -> bool,
     ) -> Result<Page<EnvelopeRow>, Failure> {
-        let after = cursor.map(str::parse::<Cursor>).transpose().map_err(|_| Failure::NotFound)?;
-        let page = waxwing_vault::Page { after, limit, order: Order::NewestFirst };
+        let after = cursor
+            .map(str::parse::<Cursor>)
+            .transpose()
+            .map_err(|_| Failure::NotFound)?;
+        let page = waxwing_vault::Page {
+            after,
+            limit,
+            order: Order::NewestFirst,
+        };
         let listing = self.store.messages(mailbox, &page)?;
         let mut total = u32::try_from(listing.total).unwrap_or(u32::MAX);
         let mut items = Vec::with_capacity(listing.rows.len());
@@ -262,11 +350,18 @@ impl Reader<'_> {
                 total = total.saturating_sub(1);
             }
         }
-        Ok(Page { items, next: listing.next.map(|cursor| cursor.to_string()), total })
+        Ok(Page {
+            items,
+            next: listing.next.map(|cursor| cursor.to_string()),
+            total,
+        })
     }
 
     fn is_in_outbox(&self, message: &Message) -> bool {
-        let mut deliveries = message.recipients.iter().flat_map(|party| &party.deliveries);
+        let mut deliveries = message
+            .recipients
+            .iter()
+            .flat_map(|party| &party.deliveries);
         deliveries.any(|delivery| self.lanes.0.contains_key(&delivery.envelope))
     }
 
@@ -289,11 +384,17 @@ impl Reader<'_> {
             });
             recipients.collect::<Result<_, Failure>>()?
         };
-        let opened = if message.opened { IncomingState::Opened } else { IncomingState::Waiting };
+        let opened = if message.opened {
+            IncomingState::Opened
+        } else {
+            IncomingState::Waiting
+        };
         Ok(EnvelopeRow {
             id: letter_id(message.mailbox, &message.id),
             folder,
-            from: incoming.then(|| party(self.store, &message.sender, &self.me)).transpose()?,
+            from: incoming
+                .then(|| party(self.store, &message.sender, &self.me))
+                .transpose()?,
             to,
             incoming: incoming.then_some(opened),
             subject: message.subject.to_string(),
@@ -308,37 +409,51 @@ impl Reader<'_> {
     /// How far a recipient's envelope is: what the outbox says, else the device that is furthest
     /// behind.
     fn state(&self, deliveries: &[Delivery]) -> OutgoingState {
-        let waiting = deliveries.iter().find_map(|delivery| self.lanes.0.get(&delivery.envelope));
+        let waiting = deliveries
+            .iter()
+            .find_map(|delivery| self.lanes.0.get(&delivery.envelope));
         if let Some((row, behind, progress)) = waiting {
-            let why = || row.reason.as_deref().map_or(crate::view::Reason::RelayError, reason);
+            let why = || {
+                row.reason
+                    .as_deref()
+                    .map_or(crate::view::Reason::RelayError, reason)
+            };
             return match (progress, row.state) {
-                (Some((done, total)), _) => OutgoingState::Sending { done: size(*done), total: size(*total) },
-                (None, Waits::WillRetry) if !behind => {
-                    OutgoingState::Retrying { reason: why(), next_try: millis(row.next_try) }
-                }
+                (Some((done, total)), _) => OutgoingState::Sending {
+                    done: *done,
+                    total: *total,
+                },
+                (None, Waits::WillRetry) if !behind => OutgoingState::Retrying {
+                    reason: why(),
+                    next_try: millis(row.next_try),
+                },
                 (None, Waits::NeedsYou) => OutgoingState::NeedsYou { reason: why() },
-                (None, Waits::Held) => {
-                    OutgoingState::NeedsYou { reason: crate::view::Reason::RecipientChanged }
-                }
+                (None, Waits::Held) => OutgoingState::NeedsYou {
+                    reason: crate::view::Reason::RecipientChanged,
+                },
                 (None, _) => OutgoingState::Queued { behind: *behind },
             };
         }
-        let furthest_behind = deliveries.iter().map(|delivery| delivery.state).min_by_key(|state| match state {
-            DeliveryState::Refused => 0,
-            DeliveryState::Sealed | DeliveryState::Held | DeliveryState::Retry => 1,
-            DeliveryState::AtRelay => 2,
-            DeliveryState::Expired | DeliveryState::Unknown => 3,
-            DeliveryState::Recalled => 4,
-            DeliveryState::Fetched => 5,
-        });
+        let furthest_behind =
+            deliveries
+                .iter()
+                .map(|delivery| delivery.state)
+                .min_by_key(|state| match state {
+                    DeliveryState::Refused => 0,
+                    DeliveryState::Sealed | DeliveryState::Held | DeliveryState::Retry => 1,
+                    DeliveryState::AtRelay => 2,
+                    DeliveryState::Expired | DeliveryState::Unknown => 3,
+                    DeliveryState::Recalled => 4,
+                    DeliveryState::Fetched => 5,
+                });
         match furthest_behind {
             Some(DeliveryState::AtRelay) => OutgoingState::AtRelay,
             Some(DeliveryState::Fetched) => OutgoingState::Fetched,
             Some(DeliveryState::Expired | DeliveryState::Unknown) => OutgoingState::Expired,
             Some(DeliveryState::Recalled) => OutgoingState::Recalled,
-            Some(DeliveryState::Refused) => {
-                OutgoingState::NeedsYou { reason: crate::view::Reason::Rejected }
-            }
+            Some(DeliveryState::Refused) => OutgoingState::NeedsYou {
+                reason: crate::view::Reason::Rejected,
+            },
             Some(DeliveryState::Sealed | DeliveryState::Held | DeliveryState::Retry) | None => {
                 OutgoingState::Sealed
             }
@@ -407,7 +522,11 @@ fn preview(body: &str) -> String {
         }
         preview.push_str(word);
     }
-    if preview.is_empty() { body.chars().take(PREVIEW).collect() } else { preview }
+    if preview.is_empty() {
+        body.chars().take(PREVIEW).collect()
+    } else {
+        preview
+    }
 }
 
 fn count(number: usize) -> u32 {

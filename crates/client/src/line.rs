@@ -6,7 +6,9 @@
 use crate::clock::Clock;
 use crate::view::Reason;
 use rand_core::CryptoRng;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE};
+use reqwest::header::{
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE,
+};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,8 +20,8 @@ use waxwing_crypto::keys::TransportKey;
 use waxwing_wire::address::Name;
 use waxwing_wire::api::{
     Accepted, Ack, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, MEDIA_CARD,
-    MEDIA_PARTIAL_UPLOAD, MEDIA_SUBMISSION, MailboxPage, NameRecord, NamedAccount, PrekeyBundle, PrekeyStock,
-    PublishPrekeys, Recalled, RelayInfo, StatusPage, StatusQuery,
+    MEDIA_PARTIAL_UPLOAD, MEDIA_SUBMISSION, MailboxPage, NameRecord, NamedAccount, PrekeyBundle,
+    PrekeyStock, PublishPrekeys, Recalled, RelayInfo, StatusPage, StatusQuery,
 };
 use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, EnvelopeId, MailboxId};
 use waxwing_wire::problem::{Problem, Slug};
@@ -47,7 +49,12 @@ pub(crate) struct LineError {
 
 impl LineError {
     pub(crate) fn of(reason: Reason) -> Self {
-        Self { reason, slug: None, offset: None, retry_after: None }
+        Self {
+            reason,
+            slug: None,
+            offset: None,
+            retry_after: None,
+        }
     }
 
     /// Trying again later cannot help.
@@ -84,12 +91,17 @@ impl From<reqwest::Error> for LineError {
             if words.contains("dns error") || words.contains("failed to lookup") {
                 return Self::of(Reason::NameNotFound);
             }
-            if words.contains("certificate") || words.contains("TLS") || words.contains("handshake") {
+            if words.contains("certificate") || words.contains("TLS") || words.contains("handshake")
+            {
                 return Self::of(Reason::TlsFailed);
             }
             cause = inner.source();
         }
-        Self::of(if error.is_decode() { Reason::RelayError } else { Reason::RelayUnreachable })
+        Self::of(if error.is_decode() {
+            Reason::RelayError
+        } else {
+            Reason::RelayUnreachable
+        })
     }
 }
 
@@ -109,7 +121,12 @@ impl From<Problem> for LineError {
             Some(Slug::Internal | Slug::Unavailable) | None => Reason::RelayError,
             Some(_) => Reason::Rejected,
         };
-        Self { reason, slug, offset: problem.offset, retry_after: problem.retry_after }
+        Self {
+            reason,
+            slug,
+            offset: problem.offset,
+            retry_after: problem.retry_after,
+        }
     }
 }
 
@@ -132,16 +149,30 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(http: Client, base: Url, clock: Arc<dyn Clock>, signer: Arc<Signer>) -> Self {
-        Self { http, base, clock, signer }
+        Self {
+            http,
+            base,
+            clock,
+            signer,
+        }
     }
 
-    pub(crate) async fn put_card(&self, card: Vec<u8>, replaces: Option<u64>) -> Result<(), LineError> {
+    pub(crate) async fn put_card(
+        &self,
+        card: Vec<u8>,
+        replaces: Option<u64>,
+    ) -> Result<(), LineError> {
         let condition = match replaces {
             None => (IF_NONE_MATCH, HeaderValue::from_static("*")),
             Some(version) => (IF_MATCH, header(&format!("\"{version}\""))),
         };
         let path = format!("v1/accounts/{}/card", self.signer.account);
-        self.call(Call::new(Method::PUT, &path).body(MEDIA_CARD, card).header(condition)).await?;
+        self.call(
+            Call::new(Method::PUT, &path)
+                .body(MEDIA_CARD, card)
+                .header(condition),
+        )
+        .await?;
         Ok(())
     }
 
@@ -152,66 +183,109 @@ impl Line {
     }
 
     pub(crate) async fn take_name(&self, name: &Name) -> Result<(), LineError> {
-        let record = NameRecord { account_id: self.signer.account };
-        self.call(Call::new(Method::PUT, &format!("v1/names/{name}")).json(&record)?).await?;
+        let record = NameRecord {
+            account_id: self.signer.account,
+        };
+        self.call(Call::new(Method::PUT, &format!("v1/names/{name}")).json(&record)?)
+            .await?;
         Ok(())
     }
 
     pub(crate) async fn account_of(&self, name: &Name) -> Result<AccountId, LineError> {
-        let record: NameRecord = self.ask(Call::new(Method::GET, &format!("v1/names/{name}"))).await?;
+        let record: NameRecord = self
+            .ask(Call::new(Method::GET, &format!("v1/names/{name}")))
+            .await?;
         Ok(record.account_id)
     }
 
     pub(crate) async fn name_of(&self, account: &AccountId) -> Result<Name, LineError> {
-        let named: NamedAccount =
-            self.ask(Call::new(Method::GET, &format!("v1/accounts/{account}/name"))).await?;
+        let named: NamedAccount = self
+            .ask(Call::new(
+                Method::GET,
+                &format!("v1/accounts/{account}/name"),
+            ))
+            .await?;
         Ok(named.name)
     }
 
-    pub(crate) async fn publish_prekeys(&self, prekeys: &PublishPrekeys) -> Result<PrekeyStock, LineError> {
-        self.ask(Call::new(Method::POST, "v1/prekeys").json(prekeys)?).await
+    pub(crate) async fn publish_prekeys(
+        &self,
+        prekeys: &PublishPrekeys,
+    ) -> Result<PrekeyStock, LineError> {
+        self.ask(Call::new(Method::POST, "v1/prekeys").json(prekeys)?)
+            .await
     }
 
     pub(crate) async fn prekey_stock(&self) -> Result<PrekeyStock, LineError> {
         self.ask(Call::new(Method::GET, "v1/prekeys")).await
     }
 
-    pub(crate) async fn claim_prekeys(&self, account: &AccountId, suite: u64) -> Result<PrekeyBundle, LineError> {
+    pub(crate) async fn claim_prekeys(
+        &self,
+        account: &AccountId,
+        suite: u64,
+    ) -> Result<PrekeyBundle, LineError> {
         let path = format!("v1/accounts/{account}/prekeys/claim");
-        self.ask(Call::new(Method::POST, &path).json(&ClaimPrekeys { suite })?).await
+        self.ask(Call::new(Method::POST, &path).json(&ClaimPrekeys { suite })?)
+            .await
     }
 
     pub(crate) async fn submit(&self, submission: Vec<u8>) -> Result<Accepted, LineError> {
-        self.ask(Call::new(Method::POST, "v1/envelopes").body(MEDIA_SUBMISSION, submission)).await
+        self.ask(Call::new(Method::POST, "v1/envelopes").body(MEDIA_SUBMISSION, submission))
+            .await
     }
 
     /// Waits up to 25 seconds for something after a sequence number.
     pub(crate) async fn mailbox(&self, after: u64, wait: bool) -> Result<MailboxPage, LineError> {
         let wait = if wait { LONG_POLL_SECONDS } else { 0 };
         let path = format!("v1/mailbox?after={after}&limit=64&wait={wait}");
-        self.ask(Call::new(Method::GET, &path).patience(LONG_POLL_PATIENCE)).await
+        self.ask(Call::new(Method::GET, &path).patience(LONG_POLL_PATIENCE))
+            .await
     }
 
     pub(crate) async fn acknowledge(&self, ack: &Ack) -> Result<Acked, LineError> {
-        self.ask(Call::new(Method::POST, "v1/mailbox/ack").json(ack)?).await
+        self.ask(Call::new(Method::POST, "v1/mailbox/ack").json(ack)?)
+            .await
     }
 
     /// Waits up to 25 seconds for one of the states to differ from what is known.
     pub(crate) async fn status(&self, mut query: StatusQuery) -> Result<StatusPage, LineError> {
         query.wait = LONG_POLL_SECONDS;
-        self.ask(Call::new(Method::POST, "v1/status").json(&query)?.patience(LONG_POLL_PATIENCE)).await
+        self.ask(
+            Call::new(Method::POST, "v1/status")
+                .json(&query)?
+                .patience(LONG_POLL_PATIENCE),
+        )
+        .await
     }
 
-    pub(crate) async fn recall(&self, envelope: &EnvelopeId, to: &MailboxId) -> Result<Recalled, LineError> {
-        self.ask(Call::new(Method::DELETE, &format!("v1/envelopes/{envelope}/{to}"))).await
+    pub(crate) async fn recall(
+        &self,
+        envelope: &EnvelopeId,
+        to: &MailboxId,
+    ) -> Result<Recalled, LineError> {
+        self.ask(Call::new(
+            Method::DELETE,
+            &format!("v1/envelopes/{envelope}/{to}"),
+        ))
+        .await
     }
 
-    pub(crate) async fn announce(&self, upload: &CreateAttachment) -> Result<AttachmentState, LineError> {
-        self.ask(Call::new(Method::POST, "v1/attachments").json(upload)?).await
+    pub(crate) async fn announce(
+        &self,
+        upload: &CreateAttachment,
+    ) -> Result<AttachmentState, LineError> {
+        self.ask(Call::new(Method::POST, "v1/attachments").json(upload)?)
+            .await
     }
 
     /// Hands in a piece of a file; gives the offset where the next one begins.
-    pub(crate) async fn upload(&self, id: &AttachmentId, offset: u64, piece: Vec<u8>) -> Result<u64, LineError> {
+    pub(crate) async fn upload(
+        &self,
+        id: &AttachmentId,
+        offset: u64,
+        piece: Vec<u8>,
+    ) -> Result<u64, LineError> {
         let next = offset + u64::try_from(piece.len()).unwrap_or(u64::MAX);
         let call = Call::new(Method::PATCH, &format!("v1/attachments/{id}"))
             .body(MEDIA_PARTIAL_UPLOAD, piece)
@@ -222,9 +296,15 @@ impl Line {
     }
 
     /// The ciphertext of a file from an offset on.
-    pub(crate) async fn download(&self, id: &AttachmentId, from: u64) -> Result<Response, LineError> {
+    pub(crate) async fn download(
+        &self,
+        id: &AttachmentId,
+        from: u64,
+    ) -> Result<Response, LineError> {
         let range = (RANGE, header(&format!("bytes={from}-")));
-        let call = Call::new(Method::GET, &format!("v1/attachments/{id}")).header(range).patience(Duration::MAX);
+        let call = Call::new(Method::GET, &format!("v1/attachments/{id}"))
+            .header(range)
+            .patience(Duration::MAX);
         self.call(call).await
     }
 
@@ -233,7 +313,10 @@ impl Line {
     }
 
     async fn call(&self, call: Call) -> Result<Response, LineError> {
-        let url = self.base.join(&call.path).map_err(|_| LineError::of(Reason::RelayUnreachable))?;
+        let url = self
+            .base
+            .join(&call.path)
+            .map_err(|_| LineError::of(Reason::RelayUnreachable))?;
         let mut request = self.http.request(call.method.clone(), url.clone());
         let signed = {
             let mut rng = rand::rng();
@@ -252,7 +335,9 @@ impl Line {
 
 /// What a relay says of itself; needs no key.
 pub(crate) async fn info(http: &Client, base: &Url) -> Result<RelayInfo, LineError> {
-    let url = base.join("v1/relay").map_err(|_| LineError::of(Reason::RelayUnreachable))?;
+    let url = base
+        .join("v1/relay")
+        .map_err(|_| LineError::of(Reason::RelayUnreachable))?;
     let answer = accept(http.get(url).timeout(PATIENCE).send().await?).await?;
     Ok(answer.json().await?)
 }
@@ -300,7 +385,8 @@ impl Call {
     }
 
     fn body(mut self, media_type: &'static str, body: Vec<u8>) -> Self {
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        self.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         self.body = Some((media_type, body));
         self
     }
@@ -317,12 +403,24 @@ impl Call {
 
     fn upload_offset(mut self, offset: u64) -> Self {
         self.upload_offset = Some(offset);
-        self.header((HeaderName::from_static("upload-offset"), HeaderValue::from(offset)))
+        self.header((
+            HeaderName::from_static("upload-offset"),
+            HeaderValue::from(offset),
+        ))
     }
 
     /// The three headers of a signed request (RFC 9421, RFC 9530).
-    fn sign(&self, url: &Url, signer: &Signer, now: u64, rng: &mut dyn CryptoRng) -> Result<HeaderMap, LineError> {
-        let digest = self.body.as_ref().map(|(_, body)| request::content_digest(body));
+    fn sign(
+        &self,
+        url: &Url,
+        signer: &Signer,
+        now: u64,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<HeaderMap, LineError> {
+        let digest = self
+            .body
+            .as_ref()
+            .map(|(_, body)| request::content_digest(body));
         let offset = self.upload_offset.map(|offset| offset.to_string());
         let target = Target {
             method: self.method.as_str(),
@@ -335,7 +433,12 @@ impl Call {
         };
         let mut nonce = [0; 16];
         rng.fill_bytes(&mut nonce);
-        let params = Params { account_id: signer.account, device_id: signer.device, created: now, nonce };
+        let params = Params {
+            account_id: signer.account,
+            device_id: signer.device,
+            created: now,
+            nonce,
+        };
         let signed = waxwing_crypto::request::sign_request(&signer.key, &target, &params)
             .map_err(|_| LineError::of(Reason::Rejected))?;
         let mut headers = HeaderMap::new();

@@ -43,7 +43,9 @@ pub(crate) struct Progress {
 /// Reads where the set-up stands; none when it ended or never began.
 pub(crate) fn load(dir: &Path) -> std::io::Result<Option<Progress>> {
     match std::fs::read(dir.join(FILE)) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(Error::other),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(Error::other),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -51,7 +53,11 @@ pub(crate) fn load(dir: &Path) -> std::io::Result<Option<Progress>> {
 
 /// Keeps where the set-up stands.
 pub(crate) fn save(dir: &Path, progress: &Progress) -> std::io::Result<()> {
-    replace(dir, FILE, &serde_json::to_vec(progress).map_err(Error::other)?)
+    replace(
+        dir,
+        FILE,
+        &serde_json::to_vec(progress).map_err(Error::other)?,
+    )
 }
 
 /// Replaces a small file: a crash leaves the old or the new one.
@@ -78,12 +84,19 @@ impl App {
     /// # Errors
     /// [`Failure::NameInvalid`], [`Failure::AddressInvalid`], [`Failure::Relay`] when nothing
     /// answers there; with a vault already made, [`Failure::NameTaken`].
-    pub async fn choose_identity(&self, name: String, relay: RelayChoice) -> Result<Stage, Failure> {
+    pub async fn choose_identity(
+        &self,
+        name: String,
+        relay: RelayChoice,
+    ) -> Result<Stage, Failure> {
         let name: Name = name.parse().map_err(|_| Failure::NameInvalid)?;
         if let RelayChoice::Address { url } = &relay {
             relay_url(url)?;
         }
-        let settings = Settings { relay: relay.clone(), ..self.settings().await? };
+        let settings = Settings {
+            relay: relay.clone(),
+            ..self.settings().await?
+        };
         self.save_settings(settings).await?;
         let info = line::info(&self.http, &self.base().await?).await?;
         self.know().info = Some(info);
@@ -102,8 +115,17 @@ impl App {
             .await?;
             self.register().await?;
         }
-        let step = if made { OnboardingStep::Recovery } else { OnboardingStep::Passphrase };
-        self.go_to(Progress { step, name: name.to_string(), relay }).await
+        let step = if made {
+            OnboardingStep::Recovery
+        } else {
+            OnboardingStep::Passphrase
+        };
+        self.go_to(Progress {
+            step,
+            name: name.to_string(),
+            relay,
+        })
+        .await
     }
 
     /// Back to name and relay.
@@ -111,8 +133,14 @@ impl App {
     /// # Errors
     /// [`Failure::DiskFull`].
     pub async fn back_to_identity(&self) -> Result<Stage, Failure> {
-        let Some(progress) = load(&self.dir).map_err(disk)? else { return Ok(self.stage().await) };
-        self.go_to(Progress { step: OnboardingStep::Identity, ..progress }).await
+        let Some(progress) = load(&self.dir).map_err(disk)? else {
+            return Ok(self.stage().await);
+        };
+        self.go_to(Progress {
+            step: OnboardingStep::Identity,
+            ..progress
+        })
+        .await
     }
 
     /// Makes the account, its keys and the vault that keeps them, and registers at the relay.
@@ -140,9 +168,14 @@ impl App {
             let transport = TransportKey::generate(&mut rng);
             let device_id = DeviceId::generate(&mut rng);
             let mailbox = MailboxId::generate(&mut rng);
-            let terms = Terms { issued_at: now, expires_at: now + MAX_CARD_LIFE, min_suite: SUITE };
+            let terms = Terms {
+                issued_at: now,
+                expires_at: now + MAX_CARD_LIFE,
+                min_suite: SUITE,
+            };
             let entry = device_entry(device_id, mailbox, &device, &transport, now);
-            let card = sign_genesis(&account, vec![entry], terms).map_err(|_| Failure::internal("card"))?;
+            let card = sign_genesis(&account, vec![entry], terms)
+                .map_err(|_| Failure::internal("card"))?;
             let account_id = card.body().account_id;
             let keyring = Keyring::new(
                 account_id,
@@ -152,8 +185,13 @@ impl App {
                 device.to_seed(),
                 transport.to_seed(),
             );
-            let (open, code) =
-                Vault::create(&app.dir, &Passphrase::new(&typed), params, keyring, &mut rng)?;
+            let (open, code) = Vault::create(
+                &app.dir,
+                &Passphrase::new(&typed),
+                params,
+                keyring,
+                &mut rng,
+            )?;
             let address = format!("{name}@{relay_name}");
             let own = OwnCard {
                 name: name.clone(),
@@ -177,7 +215,11 @@ impl App {
         .await?;
         self.still_here();
         self.register().await?;
-        self.go_to(Progress { step: OnboardingStep::Recovery, ..progress }).await
+        self.go_to(Progress {
+            step: OnboardingStep::Recovery,
+            ..progress
+        })
+        .await
     }
 
     /// The 24 words, for the person to write down.
@@ -208,7 +250,10 @@ impl App {
                     .ok()
                     .and_then(|group| words.chunks(GROUP_WORDS).nth(group))
                     .is_some_and(|right| {
-                        typed.split_whitespace().map(str::to_lowercase).eq(right.iter().copied())
+                        typed
+                            .split_whitespace()
+                            .map(str::to_lowercase)
+                            .eq(right.iter().copied())
                     });
                 if !right {
                     return Err(Failure::RecoveryMismatch { group: *group });
@@ -216,7 +261,11 @@ impl App {
             }
         }
         *held(&self.shown_code) = None;
-        self.go_to(Progress { step: OnboardingStep::Done, ..progress }).await
+        self.go_to(Progress {
+            step: OnboardingStep::Done,
+            ..progress
+        })
+        .await
     }
 
     /// Ends the set-up, with a test envelope to oneself if wanted.

@@ -41,7 +41,9 @@ struct Underway {
 
 impl Sending {
     pub(crate) fn progress(&self, row: &OutgoingId) -> Option<(u64, u64)> {
-        self.0.get(row).map(|underway| (underway.done, underway.total))
+        self.0
+            .get(row)
+            .map(|underway| (underway.done, underway.total))
     }
 }
 
@@ -54,7 +56,9 @@ pub(crate) async fn run(app: App) {
         if app.signer().is_some()
             && let Some(carriage) = app.carriage()
         {
-            let heads = blocking(move || Ok(carriage.heads()?)).await.unwrap_or_default();
+            let heads = blocking(move || Ok(carriage.heads()?))
+                .await
+                .unwrap_or_default();
             let now = app.now();
             for head in heads {
                 if busy.contains(&head.lane) {
@@ -97,9 +101,16 @@ pub(crate) async fn run(app: App) {
 async fn hand_in(app: &App, row: Outgoing) {
     let stop = CancellationToken::new();
     let total = row.length + row.uploads.iter().map(|upload| upload.length).sum::<u64>();
-    let underway = Underway { done: 0, total, stop: stop.clone() };
+    let underway = Underway {
+        done: 0,
+        total,
+        stop: stop.clone(),
+    };
     held(&app.sending).0.insert(row.id, underway);
-    app.tell(Change::Envelopes { folder: Folder::Outbox, id: None });
+    app.tell(Change::Envelopes {
+        folder: Folder::Outbox,
+        id: None,
+    });
     let id = row.id;
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
@@ -109,8 +120,14 @@ async fn hand_in(app: &App, row: Outgoing) {
     if let Err(failure) = ended {
         tracing::warn!(%failure, "the state of an envelope in the outbox could not be kept");
     }
-    app.tell(Change::Envelopes { folder: Folder::Outbox, id: None });
-    app.tell(Change::Envelopes { folder: Folder::Sent, id: None });
+    app.tell(Change::Envelopes {
+        folder: Folder::Outbox,
+        id: None,
+    });
+    app.tell(Change::Envelopes {
+        folder: Folder::Sent,
+        id: None,
+    });
     app.tell(Change::Status);
 }
 
@@ -125,7 +142,11 @@ async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {
         }
         Err(error) => {
             tracing::info!(%error, "an envelope was not taken");
-            if matches!(error.slug, Some(Slug::UnknownMailbox | Slug::UnknownAccount)) && app.follow(&row).await? {
+            if matches!(
+                error.slug,
+                Some(Slug::UnknownMailbox | Slug::UnknownAccount)
+            ) && app.follow(&row).await?
+            {
                 return Ok(());
             }
             let now = app.now();
@@ -147,14 +168,18 @@ async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {
 
 async fn send(app: &App, row: &mut Outgoing) -> Result<(), LineError> {
     let line = app.line().await?;
-    let carriage = app.carriage().ok_or_else(|| LineError::of(Reason::Locked))?;
+    let carriage = app
+        .carriage()
+        .ok_or_else(|| LineError::of(Reason::Locked))?;
     for at in 0..row.uploads.len() {
         if !row.uploads[at].complete {
             upload(app, &line, &carriage, row, at).await?;
         }
     }
     let id = row.id;
-    let bytes = blocking(move || Ok(carriage.submission(&id)?)).await.map_err(lost)?;
+    let bytes = blocking(move || Ok(carriage.submission(&id)?))
+        .await
+        .map_err(lost)?;
     let bytes = bytes.ok_or_else(|| LineError::of(Reason::AttachmentMissing))?;
     line.submit(bytes).await?;
     Ok(())
@@ -169,7 +194,10 @@ async fn upload(
     at: usize,
 ) -> Result<(), LineError> {
     let upload = row.uploads[at].clone();
-    let before = row.uploads[..at].iter().map(|upload| upload.length).sum::<u64>();
+    let before = row.uploads[..at]
+        .iter()
+        .map(|upload| upload.length)
+        .sum::<u64>();
     let announced = line
         .announce(&CreateAttachment {
             id: upload.id,
@@ -191,14 +219,21 @@ async fn upload(
         offset = match line.upload(&upload.id, offset, piece).await {
             Ok(next) => next,
             // A piece whose answer was lost: the relay says where it stands.
-            Err(LineError { slug: Some(Slug::OffsetMismatch), offset: Some(offset), .. }) => offset,
+            Err(LineError {
+                slug: Some(Slug::OffsetMismatch),
+                offset: Some(offset),
+                ..
+            }) => offset,
             Err(error) => return Err(error),
         };
         complete = offset >= upload.length;
         if let Some(underway) = held(&app.sending).0.get_mut(&row.id) {
             underway.done = before + offset;
         }
-        app.tell(Change::Envelopes { folder: Folder::Outbox, id: None });
+        app.tell(Change::Envelopes {
+            folder: Folder::Outbox,
+            id: None,
+        });
     }
     row.uploads[at].complete = true;
     app.change_row(row.clone()).await.map_err(lost)
@@ -215,13 +250,18 @@ impl App {
     /// # Errors
     /// [`Failure::DiskFull`].
     pub async fn try_now(&self, message: Option<String>) -> Result<(), Failure> {
-        let only = message.as_deref().map(letter_key).transpose()?.map(|(_, message)| message);
+        let only = message
+            .as_deref()
+            .map(letter_key)
+            .transpose()?
+            .map(|(_, message)| message);
         let store = self.known().store.clone();
         self.reset(move |row| match (&only, &store) {
             (None, _) => true,
-            (Some(only), Some(store)) => {
-                addressee(store, row).ok().flatten().is_some_and(|(message, _)| message == *only)
-            }
+            (Some(only), Some(store)) => addressee(store, row)
+                .ok()
+                .flatten()
+                .is_some_and(|(message, _)| message == *only),
             (Some(_), None) => false,
         })
         .await
@@ -229,13 +269,18 @@ impl App {
 
     /// The relay is back: nobody waits for a pause that was meant for its absence.
     pub(crate) async fn relay_is_back(&self) -> Result<(), Failure> {
-        self.reset(|row| row.state == OutgoingState::WillRetry && row.reason.as_deref().is_some_and(is_about_line))
-            .await
+        self.reset(|row| {
+            row.state == OutgoingState::WillRetry
+                && row.reason.as_deref().is_some_and(is_about_line)
+        })
+        .await
     }
 
     /// The person decided about a changed key: what was sealed for the old one is sealed anew.
     pub(crate) async fn release_held(&self, account: AccountId) -> Result<(), Failure> {
-        let Some(carriage) = self.carriage() else { return Ok(()) };
+        let Some(carriage) = self.carriage() else {
+            return Ok(());
+        };
         let rows = self
             .with_store(move |store| Ok(carriage.in_lane(&store.lane(&account)?)?))
             .await?;
@@ -249,9 +294,15 @@ impl App {
     where
         F: Fn(&Outgoing) -> bool + Send + 'static,
     {
-        let Some(carriage) = self.carriage() else { return Ok(()) };
+        let Some(carriage) = self.carriage() else {
+            return Ok(());
+        };
         blocking(move || {
-            let rows: Vec<Outgoing> = carriage.outbox()?.into_iter().filter(|row| which(row)).collect();
+            let rows: Vec<Outgoing> = carriage
+                .outbox()?
+                .into_iter()
+                .filter(|row| which(row))
+                .collect();
             carriage.commit(|tx| {
                 for mut row in rows {
                     if row.state != OutgoingState::Held {
@@ -267,7 +318,10 @@ impl App {
         })
         .await?;
         self.wakers.outbox.notify_one();
-        self.tell(Change::Envelopes { folder: Folder::Outbox, id: None });
+        self.tell(Change::Envelopes {
+            folder: Folder::Outbox,
+            id: None,
+        });
         self.tell(Change::Status);
         Ok(())
     }
@@ -282,11 +336,17 @@ impl App {
     /// whether that was done.
     async fn follow(&self, row: &Outgoing) -> Result<bool, Failure> {
         let wanted = row.clone();
-        let found = self.with_store(move |store| addressee(store, &wanted)).await;
-        let Ok(Some((message, account))) = found else { return Ok(false) };
+        let found = self
+            .with_store(move |store| addressee(store, &wanted))
+            .await;
+        let Ok(Some((message, account))) = found else {
+            return Ok(false);
+        };
         let before = self.card_digest(account).await?;
         let line = self.line().await?;
-        if self.look_again(&line, account).await.is_err() || self.card_digest(account).await? == before {
+        if self.look_again(&line, account).await.is_err()
+            || self.card_digest(account).await? == before
+        {
             return Ok(false);
         }
         self.seal_again(message, account).await?;
@@ -298,7 +358,8 @@ impl App {
 
     async fn card_digest(&self, account: AccountId) -> Result<waxwing_wire::ids::Digest, Failure> {
         self.with_store(move |store| {
-            let contact: waxwing_vault::rows::Contact = store.load(&account)?.ok_or(Failure::NotFound)?;
+            let contact: waxwing_vault::rows::Contact =
+                store.load(&account)?.ok_or(Failure::NotFound)?;
             Ok(contact.card_digest)
         })
         .await
@@ -306,7 +367,8 @@ impl App {
 
     async fn change_row(&self, row: Outgoing) -> Result<(), Failure> {
         let carriage = self.carriage().ok_or(Failure::Locked)?;
-        let changed = blocking(move || carriage.commit(|tx| Ok::<_, Failure>(tx.update(&row)?))).await;
+        let changed =
+            blocking(move || carriage.commit(|tx| Ok::<_, Failure>(tx.update(&row)?))).await;
         match changed {
             // Cancelled meanwhile.
             Err(Failure::NotFound) => Ok(()),
@@ -344,7 +406,11 @@ impl App {
                 if let Some((MailBox::Sent, id)) = found
                     && let Some(mut message) = tx.load::<Message>(&(MailBox::Sent, id))?
                 {
-                    for delivery in message.recipients.iter_mut().flat_map(|party| &mut party.deliveries) {
+                    for delivery in message
+                        .recipients
+                        .iter_mut()
+                        .flat_map(|party| &mut party.deliveries)
+                    {
                         if delivery.envelope == row.envelope && row.to.contains(&delivery.to) {
                             (delivery.state, delivery.since) = (state, now);
                         }
@@ -360,7 +426,10 @@ impl App {
 
 /// A reason as it is kept beside the ciphertext.
 pub(crate) fn code(reason: Reason) -> String {
-    serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(reason)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// The reason that a code names.

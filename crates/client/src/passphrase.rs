@@ -20,7 +20,12 @@ pub fn strength(passphrase: &str) -> Strength {
             .feedback()
             .and_then(zxcvbn::feedback::Feedback::warning)
             .map(|warning| format!("{warning:?}")),
-        guesses_log10: estimate.guesses_log10(),
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive power"
+        )]
+        guesses_log10: estimate.guesses_log10().clamp(0.0, 999.0) as u32,
     }
 }
 
@@ -65,6 +70,9 @@ mod tests {
 
     #[test]
     fn a_common_passphrase_is_refused_with_its_score() {
-        assert_eq!(require_strong("password1"), Err(Failure::WeakPassphrase { score: 0 }));
+        assert_eq!(
+            require_strong("password1"),
+            Err(Failure::WeakPassphrase { score: 0 })
+        );
     }
 }

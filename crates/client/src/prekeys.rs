@@ -73,20 +73,39 @@ async fn look_after(app: &App) -> Result<(), Failure> {
 pub(crate) async fn restock(app: &App, line: &Line) -> Result<(), Failure> {
     let stock = line.prekey_stock().await?;
     let now = app.now();
-    let signed_is_old = stock.signed_until.is_none_or(|until| until < now + SIGNED_LIFE - SIGNED_PREKEY_TURN);
-    let missing = if stock.one_time_waiting <= STOCK / 2 { STOCK - stock.one_time_waiting } else { 0 };
+    let signed_is_old = stock
+        .signed_until
+        .is_none_or(|until| until < now + SIGNED_LIFE - SIGNED_PREKEY_TURN);
+    let missing = if stock.one_time_waiting <= STOCK / 2 {
+        STOCK - stock.one_time_waiting
+    } else {
+        0
+    };
     if !signed_is_old && missing == 0 {
         return Ok(());
     }
-    app.open_epoch(EpochId::at(now), EpochId::at(now.saturating_sub(EPOCH_LIFE))).await?;
+    app.open_epoch(
+        EpochId::at(now),
+        EpochId::at(now.saturating_sub(EPOCH_LIFE)),
+    )
+    .await?;
     let keys = app.device_keys().await?;
     let app_for_work = app.clone();
     let publish = app
         .with_store(move |store| {
             let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
             let card = own_card(&own)?;
-            let maker = Maker { app: &app_for_work, key: &keys, card: &card, now };
-            let signed = if signed_is_old { maker.make(store, WireKind::Signed, 1)? } else { Vec::new() };
+            let maker = Maker {
+                app: &app_for_work,
+                key: &keys,
+                card: &card,
+                now,
+            };
+            let signed = if signed_is_old {
+                maker.make(store, WireKind::Signed, 1)?
+            } else {
+                Vec::new()
+            };
             let one_time = maker.make(store, WireKind::OneTime, missing)?;
             Ok(PublishPrekeys {
                 signed: signed.into_iter().map(Into::into).collect(),
@@ -124,8 +143,8 @@ impl Maker<'_> {
         };
         let mut rows = Vec::new();
         for _ in 0..count {
-            let (own, record) =
-                prekey::generate(self.key, &terms, &mut rng).map_err(|_| Failure::internal("prekey"))?;
+            let (own, record) = prekey::generate(self.key, &terms, &mut rng)
+                .map_err(|_| Failure::internal("prekey"))?;
             rows.push(PrekeySecret {
                 kid: own.kid(),
                 kind: row_kind,
@@ -152,7 +171,9 @@ pub(crate) fn own_card(own: &OwnCard) -> Result<VerifiedCard, Failure> {
 
 /// Whether some device of a contact has no one-time prekey at hand, or no usable signed one.
 fn wants_spares(contact: &Contact, now: u64) -> bool {
-    let Some(card) = directory::pinned(contact) else { return true };
+    let Some(card) = directory::pinned(contact) else {
+        return true;
+    };
     // Claimed without getting one: the relay has none; not asked again before the next round.
     let patient = now.saturating_sub(ROUND.as_secs() / 2);
     card.body().devices.iter().any(|device| {
@@ -165,14 +186,20 @@ fn wants_spares(contact: &Contact, now: u64) -> bool {
 }
 
 /// Claims fresh prekeys for every device of a contact and judges the card that comes with them.
-pub(crate) async fn claim_spares(app: &App, line: &Line, account: AccountId) -> Result<(), Failure> {
+pub(crate) async fn claim_spares(
+    app: &App,
+    line: &Line,
+    account: AccountId,
+) -> Result<(), Failure> {
     let bundle = line.claim_prekeys(&account, SUITE.number()).await?;
     let now = app.now();
     let mut rng = app.chance.draw();
     let outcome = app
         .with_store(move |store| {
             store.commit(&mut rng, |tx| {
-                let Some(mut contact) = tx.load::<Contact>(&account)? else { return Ok(None) };
+                let Some(mut contact) = tx.load::<Contact>(&account)? else {
+                    return Ok(None);
+                };
                 let outcome = directory::judge(&mut contact, bundle.card.as_slice(), now);
                 if matches!(outcome, Outcome::Same | Outcome::Taken) {
                     keep_spares(&mut contact, &bundle, now);
@@ -189,7 +216,9 @@ pub(crate) async fn claim_spares(app: &App, line: &Line, account: AccountId) -> 
 }
 
 fn keep_spares(contact: &mut Contact, bundle: &PrekeyBundle, now: u64) {
-    let Some(card) = directory::pinned(contact) else { return };
+    let Some(card) = directory::pinned(contact) else {
+        return;
+    };
     let genuine = |record: &Option<waxwing_wire::b64::B64>| {
         let bytes = record.as_ref()?.as_slice();
         Prekey::decode(bytes).ok()?.verify(&card, now).ok()?;
@@ -202,7 +231,9 @@ fn keep_spares(contact: &mut Contact, bundle: &PrekeyBundle, now: u64) {
             one_time: genuine(&device.one_time),
             claimed_at: now,
         };
-        contact.spares.retain(|spare| spare.device != device.device_id);
+        contact
+            .spares
+            .retain(|spare| spare.device != device.device_id);
         if fresh.signed.is_some() || fresh.one_time.is_some() {
             contact.spares.push(fresh);
         }
@@ -211,10 +242,15 @@ fn keep_spares(contact: &mut Contact, bundle: &PrekeyBundle, now: u64) {
 
 /// Takes one prekey for each device of a contact: the one-time one at hand, else the signed one.
 /// None when no device has one.
-pub(crate) fn take_spares(contact: &mut Contact, now: u64) -> Option<(VerifiedCard, Vec<VerifiedPrekey>)> {
+pub(crate) fn take_spares(
+    contact: &mut Contact,
+    now: u64,
+) -> Option<(VerifiedCard, Vec<VerifiedPrekey>)> {
     let card = directory::pinned(contact)?;
     let usable = |record: &Option<Vec<u8>>| {
-        record.as_deref().and_then(|bytes| Prekey::decode(bytes).ok()?.verify(&card, now).ok())
+        record
+            .as_deref()
+            .and_then(|bytes| Prekey::decode(bytes).ok()?.verify(&card, now).ok())
     };
     let taken: Vec<_> = contact
         .spares
@@ -240,6 +276,7 @@ impl App {
 
     /// The device's signing key, from the keyring.
     pub(crate) async fn device_keys(&self) -> Result<DeviceKey, Failure> {
-        self.with_keyring(|keyring| DeviceKey::from_seed(&keyring.device)).await
+        self.with_keyring(|keyring| DeviceKey::from_seed(&keyring.device))
+            .await
     }
 }

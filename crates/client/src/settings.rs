@@ -19,7 +19,11 @@ pub(crate) fn load(dir: &Path) -> std::io::Result<Settings> {
 }
 
 fn save(dir: &Path, settings: &Settings) -> std::io::Result<()> {
-    crate::onboarding::replace(dir, FILE, &serde_json::to_vec_pretty(settings).map_err(Error::other)?)
+    crate::onboarding::replace(
+        dir,
+        FILE,
+        &serde_json::to_vec_pretty(settings).map_err(Error::other)?,
+    )
 }
 
 impl App {

@@ -75,10 +75,18 @@ impl App {
         let known = self.known();
         match &*vault {
             Vaulted::InUse => Stage::InUse,
-            Vaulted::Corrupt(reason) => Stage::Corrupt { reason: reason.clone() },
+            Vaulted::Corrupt(reason) => Stage::Corrupt {
+                reason: reason.clone(),
+            },
             Vaulted::Locked(_) => Stage::Locked {
-                waiting: known.carriage.as_ref().map_or(0, |carriage| count(carriage.incoming_count())),
-                outbox: known.carriage.as_ref().map_or(0, |carriage| count(carriage.outbox_count())),
+                waiting: known
+                    .carriage
+                    .as_ref()
+                    .map_or(0, |carriage| count(carriage.incoming_count())),
+                outbox: known
+                    .carriage
+                    .as_ref()
+                    .map_or(0, |carriage| count(carriage.outbox_count())),
                 after_start: known.signer.is_none(),
             },
             Vaulted::Open(_) => progress.map_or(Stage::Open, shown),
@@ -165,8 +173,12 @@ impl App {
             match locked.unlock_with_recovery(&code) {
                 Ok(mut open) => {
                     let mut rng = app.chance.draw();
-                    let set =
-                        open.rewrap_with_recovery(&code, &Passphrase::new(&new_passphrase), params, &mut rng);
+                    let set = open.rewrap_with_recovery(
+                        &code,
+                        &Passphrase::new(&new_passphrase),
+                        params,
+                        &mut rng,
+                    );
                     if let Err(error) = set {
                         *vault = Vaulted::Locked(open.lock());
                         return Err(error.into());
@@ -238,8 +250,15 @@ impl App {
                     let params = KdfParams::calibrate(|| begun.elapsed()).map_err(kdf_failed)?;
                     let begun = Instant::now();
                     stretch(&Passphrase::new("measuring"), &[0; 32], params).map_err(kdf_failed)?;
-                    let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-                    Ok((params, UnlockTime { milliseconds, memory_mib: params.m_kib() / 1024 }))
+                    let milliseconds =
+                        u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+                    Ok((
+                        params,
+                        UnlockTime {
+                            milliseconds,
+                            memory_mib: params.m_kib() / 1024,
+                        },
+                    ))
                 })
             })
             .await
@@ -247,7 +266,10 @@ impl App {
     }
 
     /// Uses the keyring of the open vault.
-    pub(crate) async fn with_keyring<T>(&self, work: impl FnOnce(&Keyring) -> T) -> Result<T, Failure> {
+    pub(crate) async fn with_keyring<T>(
+        &self,
+        work: impl FnOnce(&Keyring) -> T,
+    ) -> Result<T, Failure> {
         match &*self.vault.lock().await {
             Vaulted::Open(open) => Ok(work(open.keyring())),
             _ => Err(Failure::Locked),
@@ -259,7 +281,9 @@ impl App {
         let app = self.clone();
         let mut vault = Arc::clone(&self.vault).lock_owned().await;
         blocking(move || {
-            let Vaulted::Open(open) = &mut *vault else { return Err(Failure::Locked) };
+            let Vaulted::Open(open) = &mut *vault else {
+                return Err(Failure::Locked);
+            };
             let keyring = open.keyring();
             let is_over = keyring.epochs().any(|(epoch, _)| epoch < oldest);
             if keyring.epoch(week).is_some() && !is_over {
@@ -271,7 +295,9 @@ impl App {
                 Ok::<_, VaultError>(())
             })?;
             if is_over {
-                open.store().commit(&mut app.chance.draw(), |tx| tx.purge_destroyed_prekeys().map(drop))?;
+                open.store().commit(&mut app.chance.draw(), |tx| {
+                    tx.purge_destroyed_prekeys().map(drop)
+                })?;
             }
             Ok(())
         })
@@ -290,7 +316,10 @@ impl App {
             if let Err(failure) = resumed {
                 tracing::info!(%failure, "what waits is opened later");
             }
-            app.tell(Change::Envelopes { folder: Folder::Inbox, id: None });
+            app.tell(Change::Envelopes {
+                folder: Folder::Inbox,
+                id: None,
+            });
             app.tell(Change::Status);
         });
         self.wakers.inbox.notify_one();
@@ -328,9 +357,9 @@ impl Inner {
     }
 
     fn note(&self, open: &Open, what: ActivityKind, about: &str) {
-        let noted = open
-            .store()
-            .commit(&mut self.chance.draw(), |tx| tx.record(self.now(), what, about));
+        let noted = open.store().commit(&mut self.chance.draw(), |tx| {
+            tx.record(self.now(), what, about)
+        });
         if let Err(error) = noted {
             tracing::warn!(%error, "a line of the activity list could not be kept");
         }
@@ -342,7 +371,9 @@ impl Inner {
                 self.failed_unlocks.fetch_add(1, Ordering::Relaxed);
                 Failure::WrongPassphrase
             }
-            UnlockError::WrongRecoveryCode => Failure::RecoveryMismatch { group: onboarding::GROUPS },
+            UnlockError::WrongRecoveryCode => Failure::RecoveryMismatch {
+                group: onboarding::GROUPS,
+            },
             UnlockError::NotEnoughMemory { .. } => Failure::NotEnoughMemory,
             UnlockError::Corrupt(what) => {
                 tracing::error!(what, "the vault is damaged");
@@ -355,7 +386,9 @@ impl Inner {
 /// Locks the vault when nobody was here for as long as the person chose.
 pub(crate) async fn lock_when_idle(app: App) {
     loop {
-        let wait = app.lock_at().map(|at| Duration::from_millis(at.saturating_sub(app.clock.now_millis())));
+        let wait = app
+            .lock_at()
+            .map(|at| Duration::from_millis(at.saturating_sub(app.clock.now_millis())));
         match wait {
             Some(Duration::ZERO) => {
                 if let Err(failure) = app.lock().await {
@@ -377,7 +410,10 @@ impl Inner {
     /// When the vault locks by itself, in milliseconds.
     pub(crate) fn lock_at(&self) -> Option<u64> {
         let known = self.known();
-        let minutes = known.store.as_ref().and(known.settings.lock_after_minutes)?;
+        let minutes = known
+            .store
+            .as_ref()
+            .and(known.settings.lock_after_minutes)?;
         Some(self.last_input.load(Ordering::Relaxed) + u64::from(minutes) * 60_000)
     }
 }
@@ -416,4 +452,3 @@ fn shown(progress: Progress) -> Stage {
 fn count(number: Result<u64, VaultError>) -> u32 {
     number.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX))
 }
-

@@ -2,20 +2,23 @@
 //!
 //! Field names and tags are the contract with the face (`ui/src/ipc/bindings.ts` is generated
 //! from these types). Times are milliseconds since the Unix epoch, sizes are bytes and ids are
-//! lower-case hex; both numbers are `f64` because that is what JavaScript reads without loss
-//! up to 2⁵³.
+//! lower-case hex; both stay far below 2⁵³, up to which JavaScript reads them without loss.
 
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
 /// Milliseconds since the Unix epoch.
-pub type Millis = f64;
+pub type Millis = u64;
 /// A count of bytes.
-pub type Bytes = f64;
+pub type Bytes = u64;
 
 /// Where the whole window stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Stage {
     /// No vault here and nothing begun.
     Welcome,
@@ -76,7 +79,7 @@ pub enum RelayChoice {
 }
 
 /// The status bar.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The profile's name.
@@ -112,8 +115,12 @@ pub enum LocalRelay {
 }
 
 /// The line to the relay.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum RelayState {
     /// It answers.
     Online {
@@ -186,8 +193,12 @@ pub enum Folder {
 }
 
 /// How far an outgoing envelope is, for one recipient.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Type)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum OutgoingState {
     /// Sealed, not yet in its lane.
     Sealed,
@@ -289,7 +300,7 @@ pub enum ComparedState {
 }
 
 /// A recipient and how far it is for them.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Recipient {
     /// Who.
@@ -299,7 +310,7 @@ pub struct Recipient {
 }
 
 /// A line of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvelopeRow {
     /// Message id.
@@ -325,7 +336,7 @@ pub struct EnvelopeRow {
 }
 
 /// Part of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     /// The rows.
@@ -337,7 +348,7 @@ pub struct Page<T> {
 }
 
 /// One envelope, opened.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvelopeView {
     /// Its line.
@@ -353,7 +364,7 @@ pub struct EnvelopeView {
 }
 
 /// A file of a message or draft.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct FileView {
     /// Attachment id.
@@ -370,8 +381,12 @@ pub struct FileView {
 }
 
 /// Where a file is.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum FileState {
     /// The relay keeps it.
     AtRelay,
@@ -397,7 +412,7 @@ pub enum FileState {
 }
 
 /// An unfinished message.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Draft {
     /// Draft id.
@@ -431,7 +446,7 @@ pub struct DraftText {
 }
 
 /// Somebody this person writes to.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Contact {
     /// Account id.
@@ -457,7 +472,7 @@ pub struct Contact {
 }
 
 /// One thing seen of a contact's key.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// When.
@@ -491,7 +506,7 @@ pub enum EvidenceKind {
 }
 
 /// This account.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
     /// Name.
@@ -576,7 +591,7 @@ pub enum Notifications {
 }
 
 /// How strong a passphrase is, by zxcvbn's estimate.
-#[derive(Debug, Clone, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Strength {
     /// 0 (guessed at once) to 4; 3 is the least that is taken.
@@ -584,22 +599,22 @@ pub struct Strength {
     /// zxcvbn's warning code.
     pub warning: Option<String>,
     /// Guesses needed, as a power of ten.
-    pub guesses_log10: f64,
+    pub guesses_log10: u32,
 }
 
 /// What unlocking costs here.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct UnlockTime {
     /// Milliseconds, measured on this computer.
-    pub milliseconds: f64,
+    pub milliseconds: u32,
     /// Memory used meanwhile, in MiB.
     #[serde(rename = "memoryMiB")]
     pub memory_mib: u32,
 }
 
 /// Something changed; whoever shows it asks again.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The window's stage.
     Stage,

@@ -70,7 +70,11 @@ impl App {
             .into_iter()
             .filter(|watch| watch.state == DeliveryState::AtRelay && watch.until > now)
             .take(MOST)
-            .map(|watch| StatusAsk { env_id: watch.envelope, to: watch.to, known: EnvelopeState::AtRelay })
+            .map(|watch| StatusAsk {
+                env_id: watch.envelope,
+                to: watch.to,
+                known: EnvelopeState::AtRelay,
+            })
             .collect())
     }
 
@@ -78,18 +82,25 @@ impl App {
     async fn ask(&self, items: Vec<StatusAsk>) -> Result<(), LineError> {
         let line = self.line().await?;
         let answer = line.status(StatusQuery { wait: 0, items }).await?;
-        let changed: Vec<StatusItem> =
-            answer.items.into_iter().filter(|item| item.state != EnvelopeState::AtRelay).collect();
+        let changed: Vec<StatusItem> = answer
+            .items
+            .into_iter()
+            .filter(|item| item.state != EnvelopeState::AtRelay)
+            .collect();
         if changed.is_empty() {
             return Ok(());
         }
-        let Some(carriage) = self.carriage() else { return Ok(()) };
+        let Some(carriage) = self.carriage() else {
+            return Ok(());
+        };
         let now = self.now();
         let kept = blocking(move || {
             let watched = carriage.watched()?;
             carriage.commit(|tx| {
                 for item in changed {
-                    let known = watched.iter().find(|w| w.envelope == item.env_id && w.to == item.to);
+                    let known = watched
+                        .iter()
+                        .find(|w| w.envelope == item.env_id && w.to == item.to);
                     if let Some(known) = known {
                         tx.watch(&Watch {
                             state: state(item.state),
@@ -111,7 +122,9 @@ impl App {
 
     /// Enters what is known into the messages, and seals again what could not be opened.
     pub(crate) async fn enter_watched(&self) -> Result<(), Failure> {
-        let Ok(store) = self.store() else { return Ok(()) };
+        let Ok(store) = self.store() else {
+            return Ok(());
+        };
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let now = self.now();
         let watched = blocking(move || Ok(carriage.watched()?)).await?;
@@ -147,19 +160,28 @@ impl App {
                         tx.put(&message)?;
                     }
                     if watch.state == DeliveryState::AtRelay {
-                        tx.carriage().watch(&Watch { unapplied: false, ..watch.clone() })?;
+                        tx.carriage().watch(&Watch {
+                            unapplied: false,
+                            ..watch.clone()
+                        })?;
                     } else {
                         tx.carriage().unwatch(&watch.envelope, &watch.to);
                     }
-                    Ok::<_, Failure>(retry.map(|(message, account)| (message, account, watch.statement)))
+                    Ok::<_, Failure>(
+                        retry.map(|(message, account)| (message, account, watch.statement)),
+                    )
                 })
             })
             .await?;
             again.extend(entered);
-            self.tell(Change::Envelopes { folder: Folder::Sent, id: None });
+            self.tell(Change::Envelopes {
+                folder: Folder::Sent,
+                id: None,
+            });
         }
         for (message, account, statement) in again {
-            self.answer_retry(message, account, statement.as_deref()).await?;
+            self.answer_retry(message, account, statement.as_deref())
+                .await?;
         }
         Ok(())
     }
@@ -171,7 +193,9 @@ impl App {
         account: AccountId,
         statement: Option<&[u8]>,
     ) -> Result<(), Failure> {
-        let contact = self.with_store(move |store| store.load::<Contact>(&account)?.ok_or(Failure::NotFound)).await?;
+        let contact = self
+            .with_store(move |store| store.load::<Contact>(&account)?.ok_or(Failure::NotFound))
+            .await?;
         let genuine = statement
             .and_then(|bytes| Retry::decode(bytes).ok())
             .zip(directory::pinned(&contact))
@@ -191,7 +215,11 @@ impl App {
     pub async fn recall(&self, message: String) -> Result<(), Failure> {
         let (_, key) = letter_key(&message)?;
         let sent = self
-            .with_store(move |store| store.load::<Message>(&(MailBox::Sent, key))?.ok_or(Failure::NotFound))
+            .with_store(move |store| {
+                store
+                    .load::<Message>(&(MailBox::Sent, key))?
+                    .ok_or(Failure::NotFound)
+            })
             .await?;
         let waiting: Vec<_> = sent
             .recipients
@@ -213,9 +241,17 @@ impl App {
         }
         self.with_store(move |store| {
             store.commit(&mut rng, |tx| {
-                let mut message = tx.load::<Message>(&(MailBox::Sent, key))?.ok_or(Failure::NotFound)?;
-                for delivery in message.recipients.iter_mut().flat_map(|party| &mut party.deliveries) {
-                    let now_is = ended.iter().find(|(old, _)| old.envelope == delivery.envelope && old.to == delivery.to);
+                let mut message = tx
+                    .load::<Message>(&(MailBox::Sent, key))?
+                    .ok_or(Failure::NotFound)?;
+                for delivery in message
+                    .recipients
+                    .iter_mut()
+                    .flat_map(|party| &mut party.deliveries)
+                {
+                    let now_is = ended.iter().find(|(old, _)| {
+                        old.envelope == delivery.envelope && old.to == delivery.to
+                    });
                     if let Some((_, state)) = now_is {
                         (delivery.state, delivery.since) = (*state, now);
                     }
@@ -227,7 +263,10 @@ impl App {
             })
         })
         .await?;
-        self.tell(Change::Envelopes { folder: Folder::Sent, id: Some(message) });
+        self.tell(Change::Envelopes {
+            folder: Folder::Sent,
+            id: Some(message),
+        });
         Ok(())
     }
 }

@@ -64,9 +64,6 @@ pub(crate) async fn mark_compared(
 /// Accepts an unexplained change of key.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn accept_change(
-    engine: Engine<'_>,
-    account: String,
-) -> Result<Contact, Failure> {
+pub(crate) async fn accept_change(engine: Engine<'_>, account: String) -> Result<Contact, Failure> {
     engine.accept_change(account).await
 }

@@ -86,7 +86,10 @@ pub(crate) async fn attach_files(
         let _ = picked.send(files);
     });
     let files = chosen.await.ok().flatten().unwrap_or_default();
-    let paths = files.into_iter().filter_map(|file| file.into_path().ok()).collect();
+    let paths = files
+        .into_iter()
+        .filter_map(|file| file.into_path().ok())
+        .collect();
     engine.attach(id, paths).await
 }
 
@@ -160,7 +163,9 @@ pub(crate) async fn save_file(
     envelope: String,
     file: String,
 ) -> Result<FileView, Failure> {
-    engine.save_file(envelope, file, crate::paths::downloads(&app)?).await
+    engine
+        .save_file(envelope, file, crate::paths::downloads(&app)?)
+        .await
 }
 
 /// Saves a file where the person says.
@@ -174,10 +179,18 @@ pub(crate) async fn save_file_as(
 ) -> Result<Option<FileView>, Failure> {
     let name = engine.file_name(&envelope, &file).await?;
     let (picked, chosen) = tokio::sync::oneshot::channel();
-    app.dialog().file().set_file_name(name).save_file(move |path| {
-        let _ = picked.send(path);
-    });
-    let Some(path) = chosen.await.ok().flatten().and_then(|path| path.into_path().ok()) else {
+    app.dialog()
+        .file()
+        .set_file_name(name)
+        .save_file(move |path| {
+            let _ = picked.send(path);
+        });
+    let Some(path) = chosen
+        .await
+        .ok()
+        .flatten()
+        .and_then(|path| path.into_path().ok())
+    else {
         return Ok(None);
     };
     engine.save_file_to(envelope, file, path).await.map(Some)

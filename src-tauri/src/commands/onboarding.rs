@@ -26,10 +26,7 @@ pub(crate) async fn back_to_identity(engine: Engine<'_>) -> Result<Stage, Failur
 /// Makes the vault and the account's keys.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn create_vault(
-    engine: Engine<'_>,
-    passphrase: String,
-) -> Result<Stage, Failure> {
+pub(crate) async fn create_vault(engine: Engine<'_>, passphrase: String) -> Result<Stage, Failure> {
     engine.create_vault(Zeroizing::new(passphrase)).await
 }
 

@@ -26,10 +26,7 @@ pub(crate) async fn save_settings(
 /// Starts or stops the relay on this computer.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn set_local_relay(
-    engine: Engine<'_>,
-    running: bool,
-) -> Result<Status, Failure> {
+pub(crate) async fn set_local_relay(engine: Engine<'_>, running: bool) -> Result<Status, Failure> {
     engine.set_local_relay(running).await
 }
 
@@ -37,5 +34,7 @@ pub(crate) async fn set_local_relay(
 #[tauri::command]
 #[specta::specta]
 pub(crate) async fn copy_text(app: AppHandle, text: String) -> Result<(), Failure> {
-    app.clipboard().write_text(text).map_err(|_| Failure::internal("clipboard"))
+    app.clipboard()
+        .write_text(text)
+        .map_err(|_| Failure::internal("clipboard"))
 }

@@ -41,7 +41,9 @@ pub(crate) async fn recover(
     words: String,
     new_passphrase: String,
 ) -> Result<Stage, Failure> {
-    engine.recover(Zeroizing::new(words), Zeroizing::new(new_passphrase)).await
+    engine
+        .recover(Zeroizing::new(words), Zeroizing::new(new_passphrase))
+        .await
 }
 
 /// Renames the vault's folder and begins anew.
@@ -70,7 +72,9 @@ pub(crate) async fn suggest_passphrase(engine: Engine<'_>) -> Result<String, Fai
 #[tauri::command]
 #[specta::specta]
 pub(crate) async fn passphrase_strength(passphrase: String) -> Result<Strength, Failure> {
-    Ok(waxwing_client::passphrase::strength(&Zeroizing::new(passphrase)))
+    Ok(waxwing_client::passphrase::strength(&Zeroizing::new(
+        passphrase,
+    )))
 }
 
 /// What unlocking costs on this computer.

@@ -1,0 +1,175 @@
+//! What a person does at a window, in the words of the screen.
+
+use crate::desk::{Window, named};
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A passphrase that the strength estimate accepts.
+pub const PASSPHRASE: &str = "amber lantern drifts over quiet harbour";
+
+impl Window {
+    /// Sets up a new person and ends in the open window.
+    pub async fn set_up(&self, name: &str) -> Result<()> {
+        self.press("Set up Waxwing").await?;
+        self.type_into("Name", name).await?;
+        self.see_text(&format!("{name}@localhost")).await?;
+        self.press("Continue").await?;
+        self.choose_passphrase().await?;
+        self.keep_recovery_code().await?;
+        self.see_text("Give this address to the people who should write to you.")
+            .await?;
+        self.press("Open Waxwing").await?;
+        self.see_text("localhost is reachable").await?;
+        Ok(())
+    }
+
+    pub async fn choose_passphrase(&self) -> Result<()> {
+        self.press("Write my own").await?;
+        self.type_into("Passphrase", PASSPHRASE).await?;
+        self.type_into("Type it once more", PASSPHRASE).await?;
+        self.press("Make the vault").await
+    }
+
+    /// Reads the recovery code off the screen and types the two groups back that are asked for.
+    pub async fn keep_recovery_code(&self) -> Result<()> {
+        self.see_text("Your recovery code").await?;
+        let mut words = Vec::new();
+        for group in 1..=6 {
+            words.push(self.group(group).await?);
+        }
+        ensure!(
+            words.iter().all(|group| group.len() == 4),
+            "a group has not four words: {words:?}"
+        );
+        self.press("I have kept it").await?;
+        self.see_text("Check what you kept").await?;
+        for group in 1..=6 {
+            let label = format!("Group {group}");
+            let asked = format!("//label[normalize-space(.)={label:?}]");
+            if self
+                .driver
+                .query(thirtyfour::By::XPath(asked))
+                .nowait()
+                .exists()
+                .await?
+            {
+                self.type_into(&label, &words[group - 1].join(" ")).await?;
+            }
+        }
+        self.press("Check").await
+    }
+
+    async fn group(&self, number: usize) -> Result<Vec<String>> {
+        let label = format!("Group {number}");
+        let shown = self
+            .see(&format!("//*[@aria-label={label:?} or @aria-labelledby = //*[normalize-space(.)={label:?}]/@id]"))
+            .await?
+            .text()
+            .await?;
+        Ok(shown
+            .split_whitespace()
+            .filter(|word| word.chars().all(|letter| letter.is_ascii_lowercase()))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    pub async fn unlock(&self) -> Result<()> {
+        self.type_into("Passphrase", PASSPHRASE).await?;
+        self.press("Unlock").await
+    }
+
+    /// Goes to a folder in the rail.
+    pub async fn go(&self, folder: &str) -> Result<()> {
+        self.see(&format!(
+            "//nav[@aria-label='Folders']//button[starts-with(@aria-label, {folder:?})]"
+        ))
+        .await?
+        .click()
+        .await?;
+        Ok(())
+    }
+
+    pub async fn add_contact(&self, address: &str) -> Result<()> {
+        self.go("Contacts").await?;
+        self.press("Add a contact").await?;
+        self.type_into("Address", address).await?;
+        self.press("Add").await?;
+        self.see_row(&[address]).await?;
+        Ok(())
+    }
+
+    /// Begins an envelope to a contact.
+    pub async fn write_to(&self, name: &str, subject: &str, text: &str) -> Result<()> {
+        self.press("Write").await?;
+        self.type_into("To", name).await?;
+        self.see(&format!(
+            "//*[@role='option'][contains(normalize-space(.), {name:?})]"
+        ))
+        .await?
+        .click()
+        .await?;
+        self.see(&named("button", &format!("Remove {name}")))
+            .await?;
+        self.type_into("Subject", subject).await?;
+        self.type_into("Text", text).await?;
+        Ok(())
+    }
+
+    pub async fn send(&self) -> Result<()> {
+        self.press("Seal and send").await?;
+        self.see_gone("//form[@aria-label='New envelope' or @aria-label='Reply']")
+            .await
+    }
+
+    /// Attaches a file through the system's own picker.
+    pub async fn attach(&self, file: &Path) -> Result<()> {
+        self.press("Attach files").await?;
+        answer_picker("Open File", file)?;
+        let name = file
+            .file_name()
+            .context("a file has a name")?
+            .to_string_lossy()
+            .into_owned();
+        self.see(&named("button", &format!("Take {name} off")))
+            .await?;
+        Ok(())
+    }
+
+    /// Saves a file of the open envelope and gives the place that the window names.
+    pub async fn save(&self, name: &str, downloads: &Path) -> Result<PathBuf> {
+        self.press(&format!("Save: {name}")).await?;
+        self.see_text("Saved as").await?;
+        Ok(downloads.join(name))
+    }
+}
+
+/// Types a path into the picker of the system and confirms it.
+pub fn answer_picker(title: &str, path: &Path) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let window = loop {
+        let found = Command::new("xdotool")
+            .args(["search", "--onlyvisible", "--name", title])
+            .output()?;
+        let ids = String::from_utf8(found.stdout)?;
+        if let Some(id) = ids.lines().last() {
+            break id.to_owned();
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "the picker {title:?} did not open"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let path = path.to_str().context("a path in UTF-8")?;
+    for step in [
+        vec!["windowactivate", "--sync", &window],
+        vec!["type", "--delay", "5", path],
+        vec!["key", "Return"],
+    ] {
+        let done = Command::new("xdotool").args(&step).status()?;
+        ensure!(done.success(), "xdotool {step:?} failed");
+    }
+    Ok(())
+}
