@@ -7,13 +7,14 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use thirtyfour::prelude::*;
 
 /// How long a person would wait before calling it broken.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One computer with its data folder.
 pub struct Desk {
@@ -69,10 +70,12 @@ impl Desk {
             .args(["--native-driver", "/usr/bin/WebKitWebDriver"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // Driver, native driver and window end together.
+            .process_group(0)
             .spawn()
             .context("tauri-driver is missing: run `make setup-tests`")?;
         let mut window = Window {
-            driver: connect(port, &application, profile).await?,
+            driver: connect(port, native, &application, profile).await?,
             profile: profile.to_owned(),
             home: self.home.path().to_owned(),
             server,
@@ -103,26 +106,30 @@ impl Desk {
     }
 }
 
-async fn connect(port: u16, application: &Path, profile: &str) -> Result<WebDriver> {
+async fn connect(port: u16, native: u16, application: &Path, profile: &str) -> Result<WebDriver> {
+    // A request that comes before both drivers listen is never answered.
+    listening(port).await.context("tauri-driver does not listen")?;
+    listening(native).await.context("WebKitWebDriver does not listen")?;
     let mut capabilities = Capabilities::new();
     capabilities.set("browserName", "wry")?;
     capabilities.set(
         "tauri:options",
         json!({ "application": application, "args": ["--profile", profile] }),
     )?;
-    let address = format!("http://127.0.0.1:{port}");
+    WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities)
+        .request_timeout(PATIENCE)
+        .await
+        .context("no window opened: is there a display? use tools/with-display.sh")
+}
+
+async fn listening(port: u16) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    loop {
-        match WebDriver::new(&address, capabilities.clone()).await {
-            Ok(driver) => return Ok(driver),
-            Err(error) if Instant::now() > deadline => {
-                return Err(error)
-                    .context("no window opened: is there a display? use tools/with-display.sh");
-            }
-            // The driver's port opens a moment after its process starts.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
+    while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        ensure!(Instant::now() < deadline, "nothing listens on port {port}");
+        // The driver gives no sign but its open port.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    Ok(())
 }
 
 impl Window {
@@ -134,13 +141,24 @@ impl Window {
 
     /// Waits for the element that an XPath names to be on the screen.
     pub async fn see(&self, xpath: &str) -> Result<WebElement> {
-        self.driver
+        let found = self
+            .driver
             .query(By::XPath(xpath.to_owned()))
             .wait(PATIENCE, Duration::from_millis(50))
             .and_displayed()
             .first()
-            .await
-            .with_context(|| format!("{}: never saw {xpath}", self.profile))
+            .await;
+        match found {
+            Ok(element) => Ok(element),
+            Err(_) => {
+                let folder = root().join("target/screens/window");
+                std::fs::create_dir_all(&folder)?;
+                let picture = folder.join(format!("failed-{}.png", self.profile));
+                // The whole screen: a picture of what the person sees, even if the page hangs.
+                let _ = Command::new("import").args(["-window", "root"]).arg(&picture).status();
+                bail!("{}: never saw {xpath}; see {}", self.profile, picture.display())
+            }
+        }
     }
 
     /// Waits for a text anywhere on the screen.
@@ -207,9 +225,9 @@ impl Window {
         Ok(())
     }
 
-    /// A picture of the window under `target/screens`.
+    /// A picture of the window under `target/screens/window`.
     pub async fn picture(&self, name: &str) -> Result<PathBuf> {
-        let folder = root().join("target/screens");
+        let folder = root().join("target/screens/window");
         std::fs::create_dir_all(&folder)?;
         let path = folder.join(format!("{name}.png"));
         self.driver.screenshot(&path).await?;
@@ -217,29 +235,17 @@ impl Window {
     }
 
     /// `kill -9` of the app: no destructor runs, nothing is flushed.
-    pub fn kill(mut self) -> Result<()> {
+    pub fn kill(self) -> Result<()> {
         let pid = self.pid()?;
-        let killed = Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .status()?;
-        ensure!(killed.success(), "kill -9 {pid} failed");
-        self.server.kill()?;
-        self.server.wait()?;
-        Ok(())
+        drop(self);
+        gone(pid)
     }
 
     /// Closes the window as a person would.
-    pub async fn close(mut self) -> Result<()> {
+    pub async fn close(self) -> Result<()> {
         let pid = self.pid()?;
         self.driver.clone().quit().await?;
-        self.server.kill()?;
-        self.server.wait()?;
-        let deadline = Instant::now() + PATIENCE;
-        while Path::new(&format!("/proc/{pid}")).exists() {
-            ensure!(Instant::now() < deadline, "the app did not end");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+        gone(pid)
     }
 
     /// The app's process: the one that runs this profile on this desk.
@@ -275,11 +281,10 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        if let Ok(pid) = self.pid() {
-            // A test that failed leaves no window behind.
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
-        }
-        let _ = self.server.kill();
+        // The session ends with its processes; asking the driver politely would wait for it.
+        let _ = self.driver.clone().leak();
+        let group = format!("-{}", self.server.id());
+        let _ = Command::new("kill").args(["-9", "--", &group]).status();
         let _ = self.server.wait();
     }
 }
@@ -296,6 +301,16 @@ pub fn row(parts: &[&str]) -> String {
 /// XPath of an element by its accessible name: its label or its text.
 pub fn named(element: &str, name: &str) -> String {
     format!("//{element}[@aria-label={name:?} or normalize-space(.)={name:?} or @title={name:?}]")
+}
+
+/// Waits until a process has ended: not there, or waiting to be reaped.
+fn gone(pid: u32) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while Path::new(&format!("/proc/{pid}/exe")).exists() {
+        ensure!(Instant::now() < deadline, "the app did not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn free_port() -> Result<u16> {

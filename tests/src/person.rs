@@ -3,6 +3,7 @@
 use crate::desk::{Window, named};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
+use thirtyfour::prelude::ElementQueryable as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -62,17 +63,10 @@ impl Window {
     }
 
     async fn group(&self, number: usize) -> Result<Vec<String>> {
-        let label = format!("Group {number}");
-        let shown = self
-            .see(&format!("//*[@aria-label={label:?} or @aria-labelledby = //*[normalize-space(.)={label:?}]/@id]"))
-            .await?
-            .text()
-            .await?;
-        Ok(shown
-            .split_whitespace()
-            .filter(|word| word.chars().all(|letter| letter.is_ascii_lowercase()))
-            .map(str::to_owned)
-            .collect())
+        let spoken = format!("Group {number}: ");
+        let group = self.see(&format!("//*[starts-with(@aria-label, {spoken:?})]")).await?;
+        let label = group.attr("aria-label").await?.unwrap_or_default();
+        Ok(label.trim_start_matches(&spoken).split_whitespace().map(str::to_owned).collect())
     }
 
     pub async fn unlock(&self) -> Result<()> {

@@ -251,8 +251,9 @@ impl App {
         let account = self.signer().ok_or(Failure::Locked)?.account;
         let shown = match line.card(&account).await {
             Ok(card) => Some(card),
+            // A relay that has never seen this account cannot know its device either.
             Err(LineError {
-                slug: Some(Slug::UnknownAccount),
+                slug: Some(Slug::UnknownAccount | Slug::UnknownDevice),
                 ..
             }) => None,
             Err(error) => return Err(error.into()),

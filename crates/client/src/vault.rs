@@ -19,6 +19,10 @@ use waxwing_vault::rows::ActivityKind;
 use waxwing_vault::{Carriage, Damage, Locked, Open, State, UnlockError, Vault, VaultError};
 use zeroize::Zeroizing;
 
+/// How long the loops may take to let go of a folder that is to be renamed.
+const LET_GO_TRIES: u32 = 100;
+const LET_GO_PAUSE: Duration = Duration::from_millis(20);
+
 /// The vault of this profile, as far as this process has it.
 #[derive(Debug)]
 pub(crate) enum Vaulted {
@@ -211,9 +215,19 @@ impl App {
                 known.carriage = None;
                 known.signer = None;
             }
-            // The folder is let go of before it is renamed.
+            // The loops let go of the folder when they are woken; then it can be renamed.
             drop(vault.take());
-            let renamed = Vault::start_over(&app.dir);
+            let mut renamed = Vault::start_over(&app.dir);
+            for _ in 0..LET_GO_TRIES {
+                if !matches!(renamed, Err(VaultError::InUse)) {
+                    break;
+                }
+                app.wakers.inbox.notify_one();
+                app.wakers.outbox.notify_one();
+                app.wakers.watch.notify_one();
+                std::thread::sleep(LET_GO_PAUSE);
+                renamed = Vault::start_over(&app.dir);
+            }
             *vault = Vaulted::Absent;
             renamed.map_err(Failure::from)?;
             Ok(())
