@@ -139,23 +139,19 @@ impl Window {
         Ok(())
     }
 
-    /// Waits for the element that an XPath names to be on the screen.
+    /// Waits for the element that an XPath names. The face keeps nothing in the page that is not
+    /// shown, but for its live region.
     pub async fn see(&self, xpath: &str) -> Result<WebElement> {
         let found = self
             .driver
             .query(By::XPath(xpath.to_owned()))
             .wait(PATIENCE, Duration::from_millis(50))
-            .and_displayed()
             .first()
             .await;
         match found {
             Ok(element) => Ok(element),
             Err(_) => {
-                let folder = root().join("target/screens/window");
-                std::fs::create_dir_all(&folder)?;
-                let picture = folder.join(format!("failed-{}.png", self.profile));
-                // The whole screen: a picture of what the person sees, even if the page hangs.
-                let _ = Command::new("import").args(["-window", "root"]).arg(&picture).status();
+                let picture = self.picture(&format!("failed-{}", self.profile))?;
                 bail!("{}: never saw {xpath}; see {}", self.profile, picture.display())
             }
         }
@@ -225,12 +221,21 @@ impl Window {
         Ok(())
     }
 
-    /// A picture of the window under `target/screens/window`.
-    pub async fn picture(&self, name: &str) -> Result<PathBuf> {
+    /// A picture of the window as it stands on the screen, under `target/screens/window`.
+    pub fn picture(&self, name: &str) -> Result<PathBuf> {
         let folder = root().join("target/screens/window");
         std::fs::create_dir_all(&folder)?;
         let path = folder.join(format!("{name}.png"));
-        self.driver.screenshot(&path).await?;
+        let title = match self.profile.as_str() {
+            "default" => "^Waxwing$".to_owned(),
+            other => format!("^Waxwing .{other}.$"),
+        };
+        let found = Command::new("xdotool").args(["search", "--onlyvisible", "--name", &title]).output()?;
+        let ids = String::from_utf8(found.stdout)?;
+        let id = ids.lines().last().with_context(|| format!("no window is called {title}"))?;
+        Command::new("xdotool").args(["windowactivate", "--sync", id]).status()?;
+        let taken = Command::new("import").args(["-window", id]).arg(&path).status()?;
+        ensure!(taken.success(), "no picture of {title}");
         Ok(path)
     }
 

@@ -3,6 +3,7 @@
 use crate::desk::{Window, named};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
+use thirtyfour::Key;
 use thirtyfour::prelude::ElementQueryable as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -98,14 +99,10 @@ impl Window {
     pub async fn write_to(&self, name: &str, subject: &str, text: &str) -> Result<()> {
         self.press("Write").await?;
         self.type_into("To", name).await?;
-        self.see(&format!(
-            "//*[@role='option'][contains(normalize-space(.), {name:?})]"
-        ))
-        .await?
-        .click()
-        .await?;
-        self.see(&named("button", &format!("Remove {name}")))
-            .await?;
+        self.see(&format!("//*[contains(@class, 'menu')]//*[contains(normalize-space(.), {name:?})]")).await?;
+        self.field("To").await?.send_keys(Key::Down + "").await?;
+        self.field("To").await?.send_keys(Key::Enter + "").await?;
+        self.see(&named("button", &format!("Remove {name}"))).await?;
         self.type_into("Subject", subject).await?;
         self.type_into("Text", text).await?;
         Ok(())
@@ -143,27 +140,33 @@ impl Window {
 pub fn answer_picker(title: &str, path: &Path) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let window = loop {
-        let found = Command::new("xdotool")
-            .args(["search", "--onlyvisible", "--name", title])
-            .output()?;
-        let ids = String::from_utf8(found.stdout)?;
-        if let Some(id) = ids.lines().last() {
-            break id.to_owned();
+        if let Some(id) = visible(title)? {
+            break id;
         }
-        ensure!(
-            Instant::now() < deadline,
-            "the picker {title:?} did not open"
-        );
+        ensure!(Instant::now() < deadline, "the picker {title:?} did not open");
         std::thread::sleep(Duration::from_millis(50));
     };
     let path = path.to_str().context("a path in UTF-8")?;
     for step in [
         vec!["windowactivate", "--sync", &window],
-        vec!["type", "--delay", "5", path],
-        vec!["key", "Return"],
+        // The field for a path first: what is typed while it opens would be lost.
+        vec!["key", "--delay", "200", "ctrl+l"],
+        vec!["key", "--delay", "200", "ctrl+a"],
+        vec!["type", "--delay", "10", path],
     ] {
         let done = Command::new("xdotool").args(&step).status()?;
         ensure!(done.success(), "xdotool {step:?} failed");
     }
+    // The first may only close the list of completions.
+    while visible(title)?.is_some() {
+        ensure!(Instant::now() < deadline, "the picker {title:?} did not close");
+        Command::new("xdotool").args(["key", "--delay", "300", "Return"]).status()?;
+    }
     Ok(())
+}
+
+/// The visible window with this title.
+fn visible(title: &str) -> Result<Option<String>> {
+    let found = Command::new("xdotool").args(["search", "--onlyvisible", "--name", title]).output()?;
+    Ok(String::from_utf8(found.stdout)?.lines().last().map(str::to_owned))
 }

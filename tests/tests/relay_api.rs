@@ -22,7 +22,7 @@ use waxwing_crypto::retry::sign_retry;
 use waxwing_relay::{Config, Rate};
 use waxwing_wire::api::{
     Accepted, Ack, AckRetry, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, EnvelopeState,
-    NameRecord, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo, StatusAsk,
+    NameRecord, NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo, StatusAsk,
     StatusPage, StatusQuery,
 };
 use waxwing_wire::b64::B64;
@@ -280,6 +280,24 @@ async fn names_are_first_come_first_served() {
     );
     assert_eq!(bob.get("/v1/names/alice").await.json::<NameRecord>(), ours);
     assert_eq!(bob.get("/v1/names/nobody").await.slug(), Slug::UnknownName);
+    let name_of = async |account: AccountId| bob.get(format!("/v1/accounts/{account}/name")).await;
+    assert_eq!(
+        name_of(alice.account()).await.json::<NamedAccount>(),
+        NamedAccount {
+            name: "alice".parse().unwrap(),
+            account_id: alice.account(),
+        }
+    );
+    // Bob asked for a name that is Alice's, and has none.
+    assert_eq!(name_of(bob.account()).await.slug(), Slug::UnknownName);
+    assert_eq!(
+        name_of(AccountId::new([9; 32])).await.slug(),
+        Slug::UnknownName
+    );
+    assert_eq!(
+        bob.get("/v1/accounts/xyz/name").await.slug(),
+        Slug::BodyInvalid
+    );
     assert_eq!(
         alice.put("/v1/names/alice.two", &ours).await.status,
         StatusCode::CREATED
@@ -699,6 +717,83 @@ async fn a_retry_statement_reaches_the_sender() {
 }
 
 #[tokio::test]
+async fn a_retry_statement_may_follow_the_acknowledgement() {
+    let running = running().await;
+    let (alice, bob) = (running.person().await, running.person().await);
+    let sent = submission(&[bob.mailbox], 300, START + DAY);
+    alice.submit(&sent).await;
+    let seq = bob.mailbox(0).await.last_seq;
+    let state = async |known: EnvelopeState| {
+        let items = vec![StatusAsk {
+            env_id: sent.header.env_id,
+            to: bob.mailbox,
+            known,
+        }];
+        let asked = StatusQuery { wait: 30, items };
+        let mut page: StatusPage = alice.post("/v1/status", &asked).await.json();
+        page.items.remove(0)
+    };
+    let locked = Ack {
+        seqs: vec![seq],
+        retries: vec![],
+    };
+    assert_eq!(
+        bob.post("/v1/mailbox/ack", &locked).await.json::<Acked>(),
+        Acked { removed: 1 }
+    );
+    let fetched = state(EnvelopeState::AtRelay).await;
+    assert_eq!(
+        (fetched.state, fetched.statement),
+        (EnvelopeState::Fetched, None)
+    );
+
+    let body = RetryBody {
+        env_id: sent.header.env_id,
+        to: bob.mailbox,
+        reason: RetryReason::UnknownPrekey,
+        at: START,
+    };
+    let states = async |statement: Vec<u8>| {
+        let retries = vec![AckRetry {
+            seq,
+            statement: B64(statement),
+        }];
+        let seqs = vec![];
+        bob.post("/v1/mailbox/ack", &Ack { seqs, retries }).await
+    };
+    let elsewhere = RetryBody {
+        to: alice.mailbox,
+        ..body
+    };
+    for key in [&alice.device_key, &bob.device_key] {
+        assert_eq!(
+            states(sign_retry(key, &elsewhere)).await.slug(),
+            Slug::BodyInvalid
+        );
+    }
+    let statement = sign_retry(&bob.device_key, &body);
+    let asked = async {
+        let retry = state(EnvelopeState::Fetched).await;
+        assert_eq!(retry.state, EnvelopeState::Retry);
+        assert_eq!(retry.statement, Some(B64(statement.clone())));
+    };
+    let told = async {
+        for _ in 0..2 {
+            let answer = states(statement.clone()).await;
+            assert_eq!(answer.json::<Acked>().removed, 0);
+        }
+    };
+    tokio::join!(asked, told);
+    // About an envelope that never was: passed over.
+    let unheard = RetryBody {
+        env_id: EnvelopeId::new([3; 16]),
+        ..body
+    };
+    let answer = states(sign_retry(&bob.device_key, &unheard)).await;
+    assert_eq!(answer.json::<Acked>().removed, 0);
+}
+
+#[tokio::test]
 async fn submissions_have_limits() {
     let running = running_with(|config| {
         config.limits.envelope_bytes = 8192;
@@ -993,6 +1088,14 @@ async fn attachments_have_limits() {
     );
     assert_eq!(create(&alice, &new).await.status, StatusCode::CREATED);
     assert_eq!(create(&bob, &new).await.slug(), Slug::AttachmentConflict);
+    // A message that is sealed again carries the same file for longer.
+    let later = CreateAttachment {
+        expires_at: START + 2 * DAY,
+        ..new
+    };
+    for again in [&later, &new] {
+        assert_eq!(create(&alice, again).await.status, StatusCode::OK);
+    }
     assert_eq!(
         create(&alice, &attachment(&bytes, START + DAY))
             .await
@@ -1025,13 +1128,14 @@ async fn attachments_have_limits() {
         StatusCode::NO_CONTENT
     );
     running.clock.set(START + DAY);
-    assert_eq!(
-        bob.get(format!("/v1/attachments/{}", new.id)).await.slug(),
-        Slug::UnknownAttachment
-    );
+    running.relay.sweep().await.unwrap();
+    let path = format!("/v1/attachments/{}", new.id);
+    assert_eq!(bob.get(&*path).await.body, bytes);
+    running.clock.set(START + 2 * DAY);
+    assert_eq!(bob.get(&*path).await.slug(), Slug::UnknownAttachment);
     running.relay.sweep().await.unwrap();
     assert_eq!(
-        create(&alice, &attachment(&bytes, START + 2 * DAY))
+        create(&alice, &attachment(&bytes, START + 3 * DAY))
             .await
             .status,
         StatusCode::CREATED

@@ -9,7 +9,8 @@ use crate::backoff;
 use crate::directory::{self, Outcome};
 use crate::failure::Failure;
 use crate::line::{self, Line, LineError};
-use crate::view::{Change, Folder, Notifications, RelayState, Unopenable};
+use crate::view::{Change, Folder, Notifications, RelayChoice, RelayState, Unopenable};
+use std::time::Duration;
 use rand::RngExt;
 use waxwing_crypto::envelope::{OpenError, Opened, OwnDevice, Received};
 use waxwing_crypto::keys::DeviceKey;
@@ -25,6 +26,9 @@ use waxwing_wire::ids::AccountId;
 use waxwing_wire::prekey::PrekeyKind;
 use waxwing_wire::retry::{RetryBody, RetryReason};
 use zeroize::Zeroizing;
+
+/// The longest pause before the relay on this computer is looked for again.
+const LOCAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// Fetches what waits, for ever; and keeps what is known of the relay.
 pub(crate) async fn run(app: App) {
@@ -44,7 +48,11 @@ pub(crate) async fn run(app: App) {
             Ok(()) => failures = 0,
             Err(error) => {
                 failures += 1;
-                let pause = backoff::pause(failures, app.chance.draw().random());
+                let mut pause = backoff::pause(failures, app.chance.draw().random());
+                if app.known().settings.relay == RelayChoice::ThisComputer {
+                    // Asking this computer costs nothing.
+                    pause = pause.min(LOCAL_PAUSE);
+                }
                 let next = app.clock.now_millis() + u64::try_from(pause.as_millis()).unwrap_or(0);
                 app.relay_is(RelayState::Offline {
                     reason: error.reason,
@@ -172,6 +180,10 @@ async fn arrived(app: &App, line: &Line) {
         folder: Folder::Inbox,
         id: None,
     });
+    if app.known().store.is_none() {
+        // The lock screen shows how many wait.
+        app.tell(Change::Stage);
+    }
     let shows = app.known().settings.notifications;
     let waiting = app.status().await.waiting;
     match shows {

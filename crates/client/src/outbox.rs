@@ -129,6 +129,9 @@ async fn hand_in(app: &App, row: Outgoing) {
         id: None,
     });
     app.tell(Change::Status);
+    if app.known().store.is_none() {
+        app.tell(Change::Stage);
+    }
 }
 
 async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {

@@ -70,6 +70,7 @@ export interface Events {
   settingsChanged: Record<string, never>;
   transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
   filesDropped: { draft: string };                    // Rust attached dropped files to the draft being edited
+  reopened: Record<string, never>;                    // started again for this profile; this window came to the front
 }
 
 export type Unlisten = () => void;

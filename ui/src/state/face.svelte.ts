@@ -27,6 +27,8 @@ export class Face {
   readonly place = new Place();
   readonly clock = new Clock();
   readonly announcer = new Announcer();
+  /** How often Waxwing was started again while this window was open. */
+  reopened = $state(0);
 
   readonly #port: Port;
   #unlisten: Unlisten[] = [];
@@ -56,7 +58,16 @@ export class Face {
       port.listen("statusChanged", () => void this.status.read()),
       port.listen("settingsChanged", () => void this.settings.read()),
       port.listen("contactsChanged", () => this.#ifOpen(() => this.contacts.read())),
-      port.listen("draftsChanged", () => this.#ifOpen(() => this.drafts.read())),
+      port.listen("draftsChanged", ({ id }) =>
+        this.#ifOpen(async () => {
+          const writing = this.drafts.writing;
+          await Promise.all([
+            this.drafts.read(),
+            // A file was sealed, or could not be.
+            writing && writing.id === id && writing.files.length > 0 ? writing.readFiles() : null,
+          ]);
+        }),
+      ),
       port.listen("envelopesChanged", ({ folder, id }) =>
         this.#ifOpen(async () => {
           const folderState = this.folders[folder];
@@ -71,6 +82,7 @@ export class Face {
         const writing = this.drafts.writing;
         if (writing && owner === writing.id) writing.progress = { ...writing.progress, [file]: { done, total } };
       }),
+      port.listen("reopened", () => void (this.reopened += 1)),
       port.listen("filesDropped", ({ draft }) => {
         if (this.drafts.writing?.id === draft) void this.drafts.writing.readFiles();
       }),

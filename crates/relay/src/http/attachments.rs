@@ -25,7 +25,8 @@ const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 
-/// Announces an attachment. Announcing the same again answers where it stands, with 200.
+/// Announces an attachment. Announcing the same again answers where it stands, with 200, and keeps
+/// it until the later of the two times: a message that is sealed again carries the same files.
 #[utoipa::path(post, path = "/v1/attachments", tag = "attachments",
     request_body = CreateAttachment,
     responses((status = 201, body = AttachmentState), (status = 200, body = AttachmentState, description = "It was announced already")))]

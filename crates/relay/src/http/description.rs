@@ -138,6 +138,7 @@ fn problems_of(method: &str, path: &str) -> &'static [Slug] {
             Slug::UnsupportedMediaType,
         ],
         ("get", "/v1/names/{name}") => &[Slug::UnknownName, Slug::NameInvalid],
+        ("get", "/v1/accounts/{account}/name") => &[Slug::UnknownName],
         ("post", "/v1/prekeys") => &[Slug::PrekeyInvalid, Slug::UnsupportedMediaType],
         ("post", "/v1/accounts/{account}/prekeys/claim") => {
             &[Slug::UnknownAccount, Slug::UnsupportedMediaType]
@@ -188,6 +189,7 @@ mod tests {
             ("get", "/v1/accounts/{account}/card"),
             ("put", "/v1/names/{name}"),
             ("get", "/v1/names/{name}"),
+            ("get", "/v1/accounts/{account}/name"),
             ("post", "/v1/prekeys"),
             ("get", "/v1/prekeys"),
             ("post", "/v1/accounts/{account}/prekeys/claim"),

@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use waxwing_wire::api::{Ack as AckBody, Acked, MailboxItem, MailboxPage, MailboxQuery};
 use waxwing_wire::b64::B64;
 use waxwing_wire::envelope::Envelope;
+use waxwing_wire::ids::EnvelopeId;
 use waxwing_wire::problem::Slug;
 use waxwing_wire::retry::Retry;
 
@@ -71,7 +72,9 @@ pub(super) async fn fetch(
 }
 
 /// Acknowledges: these are durable on the device's own disk. Those in `retries` it cannot open;
-/// their signed statements wait for the sender. What is not there any more is passed over.
+/// their signed statements wait for the sender. A device that was locked acknowledges first and
+/// finds out later that it cannot open: its statement is taken then too. What is not there any more
+/// is passed over otherwise.
 #[utoipa::path(post, path = "/v1/mailbox/ack", tag = "mailbox",
     request_body = AckBody,
     responses((status = 200, body = Acked)))]
@@ -83,32 +86,44 @@ pub(super) async fn ack(State(app): State<Shared>, signed: Signed) -> Result<Jso
             format!("At most {ACKS} in one call."),
         ));
     }
+    let mailbox = signed.caller.mailbox.as_bytes();
     let mut acks = Vec::with_capacity(body.seqs.len() + body.retries.len());
     for retry in body.retries {
-        if check_statement(&app, &signed.caller, retry.seq, &retry.statement).await? {
-            acks.push(Ack {
+        let about = check_statement(&app, &signed.caller, retry.seq, &retry.statement).await?;
+        let note = retry.statement.0.into();
+        match about {
+            About::Waiting => acks.push(Ack {
                 seq: retry.seq,
-                note: Some(retry.statement.0.into()),
-            });
+                note: Some(note),
+            }),
+            About::Gone(env_id) => {
+                app.store
+                    .annotate(mailbox, env_id.as_bytes(), note)
+                    .await?;
+            }
         }
     }
     // A number in both lists is a retry: the store takes the first of each.
     acks.extend(body.seqs.into_iter().map(|seq| Ack { seq, note: None }));
-    let removed = app
-        .store
-        .ack(signed.caller.mailbox.as_bytes(), acks)
-        .await?;
+    let removed = app.store.ack(mailbox, acks).await?;
     Ok(Json(Acked { removed }))
 }
 
-/// Whether a retry statement is this device's about that envelope; `false` when the envelope is
-/// not there any more.
+/// Which envelope a retry statement is about.
+enum About {
+    /// The one that waits under the statement's sequence number.
+    Waiting,
+    /// One that does not wait any more, by its id.
+    Gone(EnvelopeId),
+}
+
+/// Proves that a retry statement is this device's, about an envelope to its own mailbox.
 async fn check_statement(
     app: &App,
     caller: &Caller,
     seq: u64,
     statement: &B64,
-) -> Result<bool, Refusal> {
+) -> Result<About, Refusal> {
     let invalid = || {
         Refusal::because(
             Slug::BodyInvalid,
@@ -117,7 +132,7 @@ async fn check_statement(
     };
     let retry = Retry::decode(statement.as_slice()).map_err(|_| invalid())?;
     let retry = retry.verify(&caller.current.card).map_err(|_| invalid())?;
-    if retry.device_id() != caller.device {
+    if retry.device_id() != caller.device || retry.body().to != caller.mailbox {
         return Err(invalid());
     }
     let Some(before) = seq.checked_sub(1) else {
@@ -128,11 +143,11 @@ async fn check_statement(
         .read(caller.mailbox.as_bytes(), before, 1, usize::MAX)
         .await?;
     let Some(item) = found.first().filter(|item| item.seq == seq) else {
-        return Ok(false);
+        return Ok(About::Gone(retry.body().env_id));
     };
     let envelope = Envelope::decode(&item.body).map_err(|_| Slug::Internal)?;
     if envelope.header.env_id == retry.body().env_id {
-        Ok(true)
+        Ok(About::Waiting)
     } else {
         Err(invalid())
     }

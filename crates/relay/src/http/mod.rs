@@ -96,6 +96,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(about::openapi))
         .routes(routes!(cards::put_card, cards::card))
         .routes(routes!(names::put_name, names::name))
+        .routes(routes!(names::name_of))
         .routes(routes!(prekeys::publish, prekeys::stock))
         .routes(routes!(prekeys::claim))
         .routes(routes!(envelopes::submit))

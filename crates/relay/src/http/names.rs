@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use waxwing_wire::address::Name;
-use waxwing_wire::api::NameRecord;
+use waxwing_wire::api::{NameRecord, NamedAccount};
 use waxwing_wire::ids::AccountId;
 use waxwing_wire::problem::Slug;
 
@@ -75,6 +75,37 @@ pub(super) async fn name(
             "Nobody has this name at this relay.",
         )),
     }
+}
+
+/// The name of an account, for somebody who got an envelope from it; the first when it has several.
+#[utoipa::path(get, path = "/v1/accounts/{account}/name", tag = "names",
+    params(("account" = AccountId, Path, description = "The account, hex")),
+    responses((status = 200, body = NamedAccount)))]
+pub(super) async fn name_of(
+    State(app): State<Shared>,
+    Path(account): Path<String>,
+    _signed: Signed,
+) -> Result<Json<NamedAccount>, Refusal> {
+    let account_id: AccountId = super::id(&account)?;
+    let stored = app
+        .store
+        .load(Space::NamesOf, account_id.as_bytes())
+        .await?;
+    let noted: Vec<String> = match stored {
+        Some(stored) => postcard::from_bytes(&stored.value).map_err(|_| Slug::Internal)?,
+        None => Vec::new(),
+    };
+    // A name is noted before it is taken: who came second may have noted it too.
+    for name in noted {
+        let name = name.parse::<Name>().map_err(|_| Slug::Internal)?;
+        if owner(&app, &name).await? == Some(account_id) {
+            return Ok(Json(NamedAccount { name, account_id }));
+        }
+    }
+    Err(Refusal::because(
+        Slug::UnknownName,
+        "This account has no name at this relay.",
+    ))
 }
 
 fn parse(name: &str) -> Result<Name, Refusal> {

@@ -191,6 +191,13 @@ pub trait Mailboxes: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn ack(&self, mailbox: &[u8], acks: Vec<Ack>) -> Result<u64, StoreError>;
 
+    /// Leaves a note at an item that its reader has already acknowledged without one; answers
+    /// whether it was left now.
+    ///
+    /// # Errors
+    /// [`StoreError::DiskFull`], [`StoreError::Unavailable`].
+    async fn annotate(&self, mailbox: &[u8], key: &[u8], note: Bytes) -> Result<bool, StoreError>;
+
     /// Takes an item back if it still waits; answers its fate after that (`None`: never seen
     /// or forgotten).
     ///
@@ -371,8 +378,8 @@ pub struct BlobState {
 /// Family 5: blobs, uploaded in pieces.
 #[async_trait]
 pub trait Blobs: Send + Sync + 'static {
-    /// Announces a blob; `Ok(false)` when the same one was announced before.
-    /// An empty blob is complete at once.
+    /// Announces a blob; `Ok(false)` when the same one was announced before: it is then kept until
+    /// the later of the two times. An empty blob is complete at once.
     ///
     /// # Errors
     /// [`StoreError::BlobDiffers`], [`StoreError::QuotaFull`] over the owner's blobs,

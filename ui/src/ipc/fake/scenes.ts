@@ -76,39 +76,39 @@ export function settingsOf(): Settings {
 function contactsOf(now: number) {
   const contact = (seed: number, name: string, address: string, more: Partial<Contact>): Contact => ({
     account: hex(seed, 32), name, address, addedAt: now - 80 * DAY, compared: "notCompared", comparedAt: null,
-    keyCode: keyCode(seed), evidence: [{ at: now - 80 * DAY, version: 1, kind: "first" }], held: false, ...more,
+    keyCode: keyCode(seed), evidence: [{ at: now - 80 * DAY, kind: "first" }], held: false, stranger: false, ...more,
   });
   return {
     bob: contact(11, "Bob", "bob@localhost", {
       compared: "compared", comparedAt: now - 18 * DAY,
       evidence: [
-        { at: now - 80 * DAY, version: 1, kind: "first" },
-        { at: now - 31 * DAY, version: 2, kind: "renewed" },
-        { at: now - 18 * DAY, version: 2, kind: "compared" },
+        { at: now - 80 * DAY, kind: "first" },
+        { at: now - 31 * DAY, kind: "renewed" },
+        { at: now - 18 * DAY, kind: "compared" },
       ],
     }),
     clinic: contact(12, "Clinic, front desk", "clinic@localhost", {
       compared: "changedUnexplained", comparedAt: now - 40 * DAY, held: true,
       evidence: [
-        { at: now - 80 * DAY, version: 1, kind: "first" },
-        { at: now - 40 * DAY, version: 1, kind: "compared" },
-        { at: now - 26 * HOUR, version: 2, kind: "unexplainedChange" },
+        { at: now - 80 * DAY, kind: "first" },
+        { at: now - 40 * DAY, kind: "compared" },
+        { at: now - 26 * HOUR, kind: "unexplainedChange" },
       ],
     }),
     desk: contact(13, "Support desk", "support@localhost", {}),
     courier: contact(14, "Courier", "courier@localhost", {
       compared: "changedSigned", comparedAt: now - 60 * DAY,
       evidence: [
-        { at: now - 80 * DAY, version: 1, kind: "first" },
-        { at: now - 60 * DAY, version: 1, kind: "compared" },
-        { at: now - 2 * DAY, version: 2, kind: "signedChange" },
+        { at: now - 80 * DAY, kind: "first" },
+        { at: now - 60 * DAY, kind: "compared" },
+        { at: now - 2 * DAY, kind: "signedChange" },
       ],
     }),
     laptop: contact(15, "Alice’s laptop", "alice.laptop@localhost", {
       compared: "compared", comparedAt: now - 70 * DAY,
       evidence: [
-        { at: now - 80 * DAY, version: 1, kind: "first" },
-        { at: now - 70 * DAY, version: 1, kind: "compared" },
+        { at: now - 80 * DAY, kind: "first" },
+        { at: now - 70 * DAY, kind: "compared" },
       ],
     }),
   };

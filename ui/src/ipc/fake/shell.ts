@@ -12,7 +12,7 @@ export class FakeShell implements Port {
   readonly #failures = new Map<string, Failure>();
   readonly #heard: Heard = {
     stageChanged: new Set(), statusChanged: new Set(), envelopesChanged: new Set(), draftsChanged: new Set(),
-    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(),
+    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), reopened: new Set(),
   };
   #made = 9000;
   #suggested = 0;
@@ -258,7 +258,7 @@ export class FakeShell implements Port {
       const contact: Contact = {
         account: hex(seed, 32), name: name.charAt(0).toUpperCase() + name.slice(1), address: `${name}@${relay}`, addedAt: Date.now(),
         compared: "notCompared", comparedAt: null, keyCode: keyCode(seed), held: false,
-        evidence: [{ at: Date.now(), version: 1, kind: "first" }],
+        evidence: [{ at: Date.now(), kind: "first" }], stranger: false,
       };
       this.world.contacts = [...this.world.contacts, contact];
       this.#later(() => this.tell("contactsChanged", { account: contact.account }));
@@ -279,7 +279,7 @@ export class FakeShell implements Port {
       if (!same) return this.#setContact({ ...contact, compared: "changedUnexplained", held: true });
       return this.#setContact({
         ...contact, compared: "compared", comparedAt: at, held: false,
-        evidence: [...contact.evidence, { at, version: contact.evidence.at(-1)?.version ?? 1, kind: "compared" }],
+        evidence: [...contact.evidence, { at, kind: "compared" }],
       });
     }, "open");
   acceptChange = (account: string) =>
@@ -287,7 +287,7 @@ export class FakeShell implements Port {
       const contact = this.#contact(account);
       return this.#setContact({
         ...contact, compared: "notCompared", held: false,
-        evidence: [...contact.evidence, { at: Date.now(), version: contact.evidence.at(-1)?.version ?? 1, kind: "accepted" }],
+        evidence: [...contact.evidence, { at: Date.now(), kind: "accepted" }],
       });
     }, "open");
   copyText = (_text: string) => this.#answer("copyText", () => null);

@@ -15,4 +15,7 @@ export function news(face: Face): void {
       face.announcer.say(nowOffline ? m.said_offline() : m.said_online());
     if (status.relay.kind !== "connecting") offline = nowOffline;
   });
+  $effect(() => {
+    if (face.reopened > 0) face.announcer.say(m.status_reopened());
+  });
 }

@@ -492,6 +492,37 @@ pub async fn wake_after_append(subject: &mut Subject) {
     );
 }
 
+pub async fn a_note_may_follow_the_ack(subject: &mut Subject) {
+    let store = subject.store();
+    let note = Bytes::from_static(b"note");
+    let put = store.append(item(b"box", b"k", b"x")).await.unwrap();
+    let early = store.annotate(b"box", b"k", note.clone()).await;
+    assert_eq!(early, Ok(false), "it still waits");
+    store.ack(b"box", plain(&[put.seq])).await.unwrap();
+    let mut wake = store.wake(Topic::Settled(Bytes::from_static(b"box")));
+    assert_eq!(store.annotate(b"box", b"k", note.clone()).await, Ok(true));
+    tokio::time::timeout(Duration::from_secs(10), wake.changed())
+        .await
+        .unwrap();
+    let other = Bytes::from_static(b"other");
+    assert_eq!(store.annotate(b"box", b"k", other).await, Ok(false));
+    assert_eq!(
+        store.annotate(b"box", b"unknown", note.clone()).await,
+        Ok(false)
+    );
+    store.append(item(b"box", b"back", b"x")).await.unwrap();
+    store.withdraw(b"box", b"back").await.unwrap();
+    assert_eq!(
+        store.annotate(b"box", b"back", note.clone()).await,
+        Ok(false)
+    );
+    subject.reopen().await;
+    assert_eq!(
+        subject.store().fate(b"box", b"k").await.unwrap(),
+        Some(Fate::Acked { note: Some(note) })
+    );
+}
+
 pub async fn wake_after_ack(subject: &mut Subject) {
     let store = subject.store();
     let put = store.append(item(b"box", b"k", b"x")).await.unwrap();

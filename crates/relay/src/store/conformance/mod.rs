@@ -112,7 +112,7 @@ macro_rules! conform {
                 expired_is_not_returned, an_expired_fate_is_told_then_forgotten,
                 a_quota_never_loses_older_mail, a_byte_quota_counts_bytes, room_comes_back,
                 expired_mail_takes_no_room, ids_are_opaque, bodies_of_every_size,
-                boxes_do_not_mix, wake_after_append, wake_after_ack, restart_keeps_mail,
+                boxes_do_not_mix, wake_after_append, wake_after_ack, a_note_may_follow_the_ack, restart_keeps_mail,
                 restart_keeps_the_sequence, a_clock_that_goes_back_loses_nothing,
                 the_sweep_takes_only_what_expired];
             versioned: [absent_then_present, versions_rise, a_wrong_version_changes_nothing,

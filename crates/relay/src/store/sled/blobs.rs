@@ -42,14 +42,21 @@ impl Blobs for SledStore {
                 let mut owners = Owners::default();
                 if let Some(old) = &old {
                     let same = old.owner[..] == blob.owner[..]
-                        && (old.length, old.sha256, old.expires_at)
-                            == (blob.length, blob.sha256, blob.expires_at);
+                        && (old.length, old.sha256) == (blob.length, blob.sha256);
                     if old.expires_at > txn.now {
-                        return if same {
-                            Ok(None)
-                        } else {
-                            Err(StoreError::BlobDiffers)
-                        };
+                        if !same {
+                            return Err(StoreError::BlobDiffers);
+                        }
+                        if blob.expires_at > old.expires_at {
+                            no_longer_expires(txn, old.expires_at, &row_key);
+                            expires(txn, blob.expires_at, &row_key);
+                            let later = BlobRow {
+                                expires_at: blob.expires_at,
+                                ..old.clone()
+                            };
+                            txn.put(&row_key, &later)?;
+                        }
+                        return Ok(None);
                     }
                     owners.give_back(txn, old)?;
                     no_longer_expires(txn, old.expires_at, &row_key);

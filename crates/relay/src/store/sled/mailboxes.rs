@@ -88,6 +88,31 @@ impl Mailboxes for SledStore {
             .await
     }
 
+    async fn annotate(
+        &self,
+        mailbox: &[u8],
+        item_key: &[u8],
+        note: Bytes,
+    ) -> Result<bool, StoreError> {
+        let id = Bytes::copy_from_slice(mailbox);
+        let item_key = hash(item_key);
+        self.writer
+            .write(move |txn| {
+                let mailbox = hash(&id);
+                let fate: Option<FateRow> = txn.row(&key(Kind::Fate, &[&mailbox, &item_key]))?;
+                let bare = |fate: &FateRow| matches!(fate.state, FateState::Acked(None));
+                if !fate.is_some_and(|fate| bare(&fate) && fate.remember_until > txn.now) {
+                    return Ok(false);
+                }
+                txn.need_room()?;
+                let state = FateState::Acked(Some(ByteBuf::from(note.to_vec())));
+                settle(txn, &mailbox, &item_key, state)?;
+                txn.wake(Topic::Settled(id));
+                Ok(true)
+            })
+            .await
+    }
+
     async fn withdraw(&self, mailbox: &[u8], item_key: &[u8]) -> Result<Option<Fate>, StoreError> {
         let id = Bytes::copy_from_slice(mailbox);
         let item_key = hash(item_key);
