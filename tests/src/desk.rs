@@ -108,8 +108,12 @@ impl Desk {
 
 async fn connect(port: u16, native: u16, application: &Path, profile: &str) -> Result<WebDriver> {
     // A request that comes before both drivers listen is never answered.
-    listening(port).await.context("tauri-driver does not listen")?;
-    listening(native).await.context("WebKitWebDriver does not listen")?;
+    listening(port)
+        .await
+        .context("tauri-driver does not listen")?;
+    listening(native)
+        .await
+        .context("WebKitWebDriver does not listen")?;
     let mut capabilities = Capabilities::new();
     capabilities.set("browserName", "wry")?;
     capabilities.set(
@@ -124,7 +128,10 @@ async fn connect(port: u16, native: u16, application: &Path, profile: &str) -> R
 
 async fn listening(port: u16) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+    while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .is_err()
+    {
         ensure!(Instant::now() < deadline, "nothing listens on port {port}");
         // The driver gives no sign but its open port.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -152,7 +159,11 @@ impl Window {
             Ok(element) => Ok(element),
             Err(_) => {
                 let picture = self.picture(&format!("failed-{}", self.profile))?;
-                bail!("{}: never saw {xpath}; see {}", self.profile, picture.display())
+                bail!(
+                    "{}: never saw {xpath}; see {}",
+                    self.profile,
+                    picture.display()
+                )
             }
         }
     }
@@ -230,11 +241,21 @@ impl Window {
             "default" => "^Waxwing$".to_owned(),
             other => format!("^Waxwing .{other}.$"),
         };
-        let found = Command::new("xdotool").args(["search", "--onlyvisible", "--name", &title]).output()?;
+        let found = Command::new("xdotool")
+            .args(["search", "--onlyvisible", "--name", &title])
+            .output()?;
         let ids = String::from_utf8(found.stdout)?;
-        let id = ids.lines().last().with_context(|| format!("no window is called {title}"))?;
-        Command::new("xdotool").args(["windowactivate", "--sync", id]).status()?;
-        let taken = Command::new("import").args(["-window", id]).arg(&path).status()?;
+        let id = ids
+            .lines()
+            .last()
+            .with_context(|| format!("no window is called {title}"))?;
+        Command::new("xdotool")
+            .args(["windowactivate", "--sync", id])
+            .status()?;
+        let taken = Command::new("import")
+            .args(["-window", id])
+            .arg(&path)
+            .status()?;
         ensure!(taken.success(), "no picture of {title}");
         Ok(path)
     }

@@ -3,10 +3,10 @@
 use crate::desk::{Window, named};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
-use thirtyfour::Key;
-use thirtyfour::prelude::ElementQueryable as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use thirtyfour::Key;
+use thirtyfour::prelude::ElementQueryable as _;
 
 /// A passphrase that the strength estimate accepts.
 pub const PASSPHRASE: &str = "amber lantern drifts over quiet harbour";
@@ -65,9 +65,15 @@ impl Window {
 
     async fn group(&self, number: usize) -> Result<Vec<String>> {
         let spoken = format!("Group {number}: ");
-        let group = self.see(&format!("//*[starts-with(@aria-label, {spoken:?})]")).await?;
+        let group = self
+            .see(&format!("//*[starts-with(@aria-label, {spoken:?})]"))
+            .await?;
         let label = group.attr("aria-label").await?.unwrap_or_default();
-        Ok(label.trim_start_matches(&spoken).split_whitespace().map(str::to_owned).collect())
+        Ok(label
+            .trim_start_matches(&spoken)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect())
     }
 
     pub async fn unlock(&self) -> Result<()> {
@@ -99,10 +105,14 @@ impl Window {
     pub async fn write_to(&self, name: &str, subject: &str, text: &str) -> Result<()> {
         self.press("Write").await?;
         self.type_into("To", name).await?;
-        self.see(&format!("//*[contains(@class, 'menu')]//*[contains(normalize-space(.), {name:?})]")).await?;
+        self.see(&format!(
+            "//*[contains(@class, 'menu')]//*[contains(normalize-space(.), {name:?})]"
+        ))
+        .await?;
         self.field("To").await?.send_keys(Key::Down + "").await?;
         self.field("To").await?.send_keys(Key::Enter + "").await?;
-        self.see(&named("button", &format!("Remove {name}"))).await?;
+        self.see(&named("button", &format!("Remove {name}")))
+            .await?;
         self.type_into("Subject", subject).await?;
         self.type_into("Text", text).await?;
         Ok(())
@@ -143,7 +153,10 @@ pub fn answer_picker(title: &str, path: &Path) -> Result<()> {
         if let Some(id) = visible(title)? {
             break id;
         }
-        ensure!(Instant::now() < deadline, "the picker {title:?} did not open");
+        ensure!(
+            Instant::now() < deadline,
+            "the picker {title:?} did not open"
+        );
         std::thread::sleep(Duration::from_millis(50));
     };
     let path = path.to_str().context("a path in UTF-8")?;
@@ -159,14 +172,24 @@ pub fn answer_picker(title: &str, path: &Path) -> Result<()> {
     }
     // The first may only close the list of completions.
     while visible(title)?.is_some() {
-        ensure!(Instant::now() < deadline, "the picker {title:?} did not close");
-        Command::new("xdotool").args(["key", "--delay", "300", "Return"]).status()?;
+        ensure!(
+            Instant::now() < deadline,
+            "the picker {title:?} did not close"
+        );
+        Command::new("xdotool")
+            .args(["key", "--delay", "300", "Return"])
+            .status()?;
     }
     Ok(())
 }
 
 /// The visible window with this title.
 fn visible(title: &str) -> Result<Option<String>> {
-    let found = Command::new("xdotool").args(["search", "--onlyvisible", "--name", title]).output()?;
-    Ok(String::from_utf8(found.stdout)?.lines().last().map(str::to_owned))
+    let found = Command::new("xdotool")
+        .args(["search", "--onlyvisible", "--name", title])
+        .output()?;
+    Ok(String::from_utf8(found.stdout)?
+        .lines()
+        .last()
+        .map(str::to_owned))
 }

@@ -22,8 +22,8 @@ use waxwing_crypto::retry::sign_retry;
 use waxwing_relay::{Config, Rate};
 use waxwing_wire::api::{
     Accepted, Ack, AckRetry, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, EnvelopeState,
-    NameRecord, NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo, StatusAsk,
-    StatusPage, StatusQuery,
+    NameRecord, NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo,
+    StatusAsk, StatusPage, StatusQuery,
 };
 use waxwing_wire::b64::B64;
 use waxwing_wire::card::{Card, CardBody};

@@ -97,9 +97,7 @@ pub(super) async fn ack(State(app): State<Shared>, signed: Signed) -> Result<Jso
                 note: Some(note),
             }),
             About::Gone(env_id) => {
-                app.store
-                    .annotate(mailbox, env_id.as_bytes(), note)
-                    .await?;
+                app.store.annotate(mailbox, env_id.as_bytes(), note).await?;
             }
         }
     }
