@@ -36,7 +36,7 @@ face_is_installed() {
 case "${1:-}" in
 run)
     install_packages $run_packages
-    face_is_installed || npm --prefix ui ci --no-audit --no-fund --loglevel=error
+    face_is_installed || npm --prefix ui install --no-save --no-audit --no-fund --loglevel=error
     ;;
 test)
     install_packages $test_packages
