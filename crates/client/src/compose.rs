@@ -16,7 +16,7 @@ use waxwing_crypto::message::{self, Body, Text};
 use waxwing_crypto::stream::AttachmentKey;
 use waxwing_vault::rows::{
     Attachment, Contact, Delivery, DeliveryState, Draft, DraftId, MailBox, Message, Outgoing,
-    OutgoingId, OutgoingState, OwnCard, Party, Thread, Upload,
+    OutgoingId, OutgoingState, OwnCard, Party, Thread, Upload, Watch,
 };
 use waxwing_vault::{Store, Tx};
 use waxwing_wire::envelope::Header;
@@ -78,12 +78,19 @@ impl App {
             let Some(pending) = draft.files.iter().find(|file| file.sealed.is_none()) else {
                 return Ok(draft);
             };
-            if self.transfers.progress(&pending.id).is_none() {
-                return Err(Failure::FileUnreadable {
-                    name: pending.name.clone(),
-                });
+            if self.transfers.progress(&pending.id).is_some() {
+                sealed.await;
+                continue;
             }
-            sealed.await;
+            // Not under way: it ended since the draft was read, or it failed.
+            let (id, name) = (pending.id, pending.name.clone());
+            let draft = self
+                .with_store(move |store| store.load::<Draft>(&key)?.ok_or(Failure::NotFound))
+                .await?;
+            let mut files = draft.files.iter();
+            if files.any(|file| file.id == id && file.sealed.is_none()) {
+                return Err(Failure::FileUnreadable { name });
+            }
         }
     }
 
@@ -141,12 +148,13 @@ impl App {
         Ok(letter_id(MailBox::Sent, &message))
     }
 
-    /// Seals a message anew for one recipient whose keys or devices changed: same message id, new
-    /// envelope, in place of the old one.
+    /// Seals a message anew for one recipient who could not open it: same message id, new envelope,
+    /// at the end of the lane. What was watched is settled in the same commit.
     pub(crate) async fn seal_again(
         &self,
         message: MessageId,
         account: AccountId,
+        settled: Watch,
     ) -> Result<(), Failure> {
         self.fetch_spares(account).await?;
         let key = self.device_keys().await?;
@@ -155,6 +163,7 @@ impl App {
         let mut seal_rng = self.chance.draw();
         self.with_store(move |store| {
             store.commit(&mut rng, |tx| {
+                tx.carriage().unwatch(&settled.envelope, &settled.to);
                 seal_for_one(tx, message, account, &key, now, &mut seal_rng)
             })
         })
@@ -163,6 +172,35 @@ impl App {
         self.tell(Change::Envelopes {
             folder: Folder::Outbox,
             id: Some(letter_id(MailBox::Sent, &message)),
+        });
+        Ok(())
+    }
+
+    /// Seals a whole lane anew for the devices that its recipient has now: each message in its
+    /// place, all or none, so that the order stays.
+    pub(crate) async fn seal_lane_again(&self, account: AccountId) -> Result<(), Failure> {
+        self.fetch_spares(account).await?;
+        let key = self.device_keys().await?;
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        let mut seal_rng = self.chance.draw();
+        self.with_store(move |store| {
+            store.commit(&mut rng, |tx| {
+                for row in carriage.in_lane(&tx.lane(&account)?)? {
+                    if let Some((message, _)) = addressee(store, &row)? {
+                        seal_for_one(tx, message, account, &key, now, &mut seal_rng)?;
+                        tx.carriage().remove(&row)?;
+                    }
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .await?;
+        self.wakers.outbox.notify_one();
+        self.tell(Change::Envelopes {
+            folder: Folder::Outbox,
+            id: None,
         });
         Ok(())
     }

@@ -208,6 +208,7 @@ impl App {
             })
             .await?;
         self.release_held(id(&account)?).await?;
+        self.open_soon();
         self.wakers.upkeep.notify_one();
         Ok(changed)
     }

@@ -6,10 +6,10 @@
 
 use crate::app::{App, blocking};
 use crate::backoff;
-use crate::directory::{self, Outcome};
+use crate::directory;
 use crate::failure::Failure;
 use crate::line::{self, Line, LineError};
-use crate::view::{Change, Folder, Notifications, RelayChoice, RelayState, Unopenable};
+use crate::view::{Change, Folder, Notifications, Reason, RelayChoice, RelayState, Unopenable};
 use rand::RngExt;
 use std::time::Duration;
 use waxwing_crypto::envelope::{OpenError, Opened, OwnDevice, Received};
@@ -18,11 +18,12 @@ use waxwing_crypto::message::{Body, Text};
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::retry::sign_retry;
 use waxwing_vault::rows::{
-    Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, PrekeySecret, Replay, Thread,
+    Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, PrekeySecret, Replay, Row,
+    Thread,
 };
-use waxwing_vault::{Store, VaultError};
-use waxwing_wire::api::{Ack, AckRetry};
-use waxwing_wire::ids::AccountId;
+use waxwing_vault::{Carriage, Store, VaultError};
+use waxwing_wire::api::{Ack, AckRetry, MailboxPage};
+use waxwing_wire::ids::{AccountId, EnvelopeId, MessageId};
 use waxwing_wire::prekey::PrekeyKind;
 use waxwing_wire::retry::{RetryBody, RetryReason};
 use zeroize::Zeroizing;
@@ -39,12 +40,7 @@ pub(crate) async fn run(app: App) {
             continue;
         }
         let was_online = matches!(app.known().relay, RelayState::Online { .. });
-        let fetched = tokio::select! {
-            // Woken: the relay was changed, started or stopped.
-            () = app.wakers.inbox.notified() => continue,
-            fetched = round(&app, was_online) => fetched,
-        };
-        match fetched {
+        match round(&app, was_online).await {
             Ok(()) => failures = 0,
             Err(error) => {
                 failures += 1;
@@ -70,21 +66,15 @@ pub(crate) async fn run(app: App) {
 /// One look into the mailbox: at once when the relay was away, else waiting for something to come.
 async fn round(app: &App, wait: bool) -> Result<(), LineError> {
     let line = app.line().await?;
-    if !wait {
-        let info = line::info(&app.http, &app.base().await?).await?;
-        app.know().info = Some(info);
-    }
     let carriage = app
         .carriage()
-        .ok_or_else(|| LineError::of(crate::view::Reason::Locked))?;
-    let cursor = {
-        let carriage = carriage.clone();
-        blocking(move || Ok(carriage.cursor()?))
-            .await
-            .map_err(disk_error)?
+        .ok_or_else(|| LineError::of(Reason::Locked))?;
+    let page = tokio::select! {
+        // Woken: the relay was changed, started or stopped, or there is something to pay or open.
+        () = app.wakers.inbox.notified() => None,
+        page = look(app, &line, &carriage, wait) => Some(page?),
     };
-    let page = line.mailbox(cursor, wait).await?;
-    if !wait {
+    if !wait && page.is_some() {
         let name = app
             .known()
             .info
@@ -98,12 +88,16 @@ async fn round(app: &App, wait: bool) -> Result<(), LineError> {
         app.wakers.upkeep.notify_one();
         app.wakers.watch.notify_one();
     }
-    if !page.items.is_empty() {
+    let items = page.map(|page| page.items).unwrap_or_default();
+    let fresh = if items.is_empty() {
+        0
+    } else {
         let now = app.now();
+        let kept = carriage.clone();
         let fresh = blocking(move || {
-            carriage.commit(|tx| {
+            kept.commit(|tx| {
                 let mut fresh = 0u32;
-                for item in &page.items {
+                for item in &items {
                     if tx.keep(item.seq, item.received_at, now, item.envelope.as_slice())? {
                         fresh += 1;
                     }
@@ -114,16 +108,59 @@ async fn round(app: &App, wait: bool) -> Result<(), LineError> {
         .await
         .map_err(disk_error)?;
         pay(app, &line).await?;
-        if fresh > 0 {
-            arrived(app, &line).await;
-        }
+        fresh
+    };
+    if fresh > 0 {
+        arrived(app, &line).await;
+    } else if app.known().store.is_some() && waits(carriage).await {
+        // Kept before, and not opened then: the relay was needed and away, or this was cut off.
+        open_again(app, &line).await;
     }
     pay(app, &line).await
 }
 
+async fn look(
+    app: &App,
+    line: &Line,
+    carriage: &Carriage,
+    wait: bool,
+) -> Result<MailboxPage, LineError> {
+    if !wait {
+        let info = line::info(&app.http, &app.base().await?).await?;
+        app.know().info = Some(info);
+    }
+    // What a crash or an absent relay left owed goes first.
+    pay(app, line).await?;
+    let carriage = carriage.clone();
+    let cursor = blocking(move || Ok(carriage.cursor()?))
+        .await
+        .map_err(disk_error)?;
+    line.mailbox(cursor, wait).await
+}
+
+/// Whether something that was fetched has not been tried, or is to be tried again.
+async fn waits(carriage: Carriage) -> bool {
+    blocking(move || Ok(carriage.incoming()?))
+        .await
+        .is_ok_and(|rows| rows.iter().any(|row| row.reason.is_none()))
+}
+
+async fn open_again(app: &App, line: &Line) {
+    match app.open_waiting(Some(line)).await {
+        Ok(_) => {
+            app.tell(Change::Envelopes {
+                folder: Folder::Inbox,
+                id: None,
+            });
+            app.tell(Change::Status);
+        }
+        Err(failure) => tracing::warn!(%failure, "what came is opened later"),
+    }
+}
+
 fn disk_error(failure: Failure) -> LineError {
     tracing::error!(%failure, "what was fetched could not be kept; it stays at the relay");
-    LineError::of(crate::view::Reason::RelayError)
+    LineError::of(Reason::RelayError)
 }
 
 /// Acknowledges what is on this disk.
@@ -264,7 +301,7 @@ impl App {
         let claimed = unsealed.claimed_sender();
         let mut known = self.find_contact(claimed.account_id).await?;
         if known.is_none() {
-            let line = line.ok_or(Unopened::For(Unopenable::UnknownSender))?;
+            let line = line.ok_or(Failure::from(Reason::RelayUnreachable))?;
             if let Err(failure) = self.meet(line, claimed.account_id).await {
                 return Err(match failure {
                     Failure::AddressUnknown => Unopened::For(Unopenable::UnknownSender),
@@ -274,10 +311,9 @@ impl App {
             known = self.find_contact(claimed.account_id).await?;
         }
         let mut contact = known.ok_or(Unopened::For(Unopenable::UnknownSender))?;
-        if contact.card_digest != claimed.card_hash
-            && let Some(line) = line
-            && let Ok(Outcome::Taken) = self.look_again(line, claimed.account_id).await
-        {
+        if contact.card_digest != claimed.card_hash {
+            let line = line.ok_or(Failure::from(Reason::RelayUnreachable))?;
+            self.look_again(line, claimed.account_id).await?;
             contact = self
                 .find_contact(claimed.account_id)
                 .await?
@@ -305,6 +341,7 @@ impl App {
 
     async fn keep_opened(&self, row: &Incoming, opened: Opened) -> Result<(), Unopened> {
         let (seq, received_at, now) = (row.seq, row.received_at, self.now());
+        let me = self.signer().ok_or(Failure::Locked)?.account;
         let mut rng = self.chance.draw();
         let created = self
             .with_store(move |store| {
@@ -315,6 +352,7 @@ impl App {
                         message: message.msg_id,
                         until: opened.replay_until,
                     })?;
+                    tx.put(&seen(&me, opened.env_id, opened.replay_until))?;
                     let thread_key = (message.conversation, message.sender, message.device);
                     let before = tx.load::<Thread>(&thread_key)?;
                     let last_seq = before.as_ref().map_or(0, |thread| thread.seq);
@@ -427,6 +465,16 @@ impl App {
     }
 }
 
+/// Notes that an envelope was opened, beside the notes of messages: under the own account, which is
+/// the sender of no other account's envelopes, with the envelope's id in place of a message's.
+fn seen(me: &AccountId, envelope: EnvelopeId, until: u64) -> Replay {
+    Replay {
+        sender: *me,
+        message: MessageId::new(*envelope.as_bytes()),
+        until,
+    }
+}
+
 /// Steps 1 to 6: from the ciphertext to a message that nobody vouches for yet.
 fn unseal(
     store: &Store,
@@ -435,9 +483,14 @@ fn unseal(
 ) -> Result<waxwing_crypto::envelope::Unsealed, Unopened> {
     let bytes = bytes.ok_or(Unopened::Repeated)?;
     let received = Received::decode(&bytes).map_err(|_| Unopened::For(Unopenable::Damaged))?;
-    let row = store
-        .load::<PrekeySecret>(&received.kid())?
-        .ok_or(Unopened::Retry)?;
+    let Some(row) = store.load::<PrekeySecret>(&received.kid())? else {
+        // Its one-time prekey went when it was opened: not to be asked for again.
+        let key = seen(&me.account_id, received.env_id(), 0).key();
+        return Err(match store.load::<Replay>(&key)? {
+            Some(_) => Unopened::Repeated,
+            None => Unopened::Retry,
+        });
+    };
     let prekey =
         OwnPrekey::from_exposed(&row.secret).map_err(|_| Unopened::Later(Failure::Corrupt))?;
     received

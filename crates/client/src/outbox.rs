@@ -8,6 +8,7 @@
 use crate::app::{App, blocking, held};
 use crate::backoff;
 use crate::compose::addressee;
+use crate::directory;
 use crate::failure::Failure;
 use crate::letters::letter_key;
 use crate::line::{Line, LineError};
@@ -19,11 +20,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use waxwing_crypto::stream::SEGMENT_LEN;
 use waxwing_vault::rows::{
-    DeliveryState, LaneId, MailBox, Message, Outgoing, OutgoingId, OutgoingState, Watch,
+    Contact, DeliveryState, LaneId, MailBox, Message, Outgoing, OutgoingId, OutgoingState, Watch,
 };
 use waxwing_vault::{Carriage, CarriageTx};
 use waxwing_wire::api::CreateAttachment;
-use waxwing_wire::ids::AccountId;
+use waxwing_wire::ids::{AccountId, MailboxId};
 use waxwing_wire::problem::Slug;
 
 /// Looks at the clock again after so long, whatever happens.
@@ -145,17 +146,29 @@ async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {
         }
         Err(error) => {
             tracing::info!(%error, "an envelope was not taken");
+            let mut permanent = error.is_permanent();
             if matches!(
                 error.slug,
                 Some(Slug::UnknownMailbox | Slug::UnknownAccount)
-            ) && app.follow(&row).await?
-            {
-                return Ok(());
+            ) {
+                match app.follow(&row).await {
+                    Ok(Followed::Sealed) => return Ok(()),
+                    Ok(Followed::Held) => {
+                        row.state = OutgoingState::Held;
+                        row.reason = Some(code(Reason::RecipientChanged));
+                        return app.change_row(row).await;
+                    }
+                    Ok(Followed::Gone) => {}
+                    Err(failure) => {
+                        tracing::info!(%failure, "a recipient's devices are looked up later");
+                        permanent = false;
+                    }
+                }
             }
             let now = app.now();
             row.attempts += 1;
             row.reason = Some(code(error.reason));
-            if error.is_permanent() {
+            if permanent {
                 row.state = OutgoingState::NeedsYou;
                 row.next_try = 0;
             } else {
@@ -279,18 +292,22 @@ impl App {
         .await
     }
 
-    /// The person decided about a changed key: what was sealed for the old one is sealed anew.
+    /// The person decided about a changed key: what was held is tried, and sealed anew when the
+    /// relay does not know its mailbox any more.
     pub(crate) async fn release_held(&self, account: AccountId) -> Result<(), Failure> {
-        let Some(carriage) = self.carriage() else {
+        let Ok(store) = self.store() else {
             return Ok(());
         };
-        let rows = self
-            .with_store(move |store| Ok(carriage.in_lane(&store.lane(&account)?)?))
-            .await?;
-        for row in rows {
-            self.follow(&row).await?;
-        }
-        Ok(())
+        self.reset(move |row| store.lane(&account).is_ok_and(|lane| lane == row.lane))
+            .await
+    }
+
+    /// The vault is open: what waited for it to find a recipient's devices is tried again.
+    pub(crate) async fn unlocked_outbox(&self) -> Result<(), Failure> {
+        self.reset(|row| {
+            row.state == OutgoingState::WillRetry && row.reason == Some(code(Reason::RecipientGone))
+        })
+        .await
     }
 
     async fn reset<F>(&self, which: F) -> Result<(), Failure>
@@ -308,9 +325,7 @@ impl App {
                 .collect();
             carriage.commit(|tx| {
                 for mut row in rows {
-                    if row.state != OutgoingState::Held {
-                        row.state = OutgoingState::Queued;
-                    }
+                    row.state = OutgoingState::Queued;
                     row.next_try = 0;
                     row.attempts = 0;
                     // Taken out of its lane meanwhile: nothing to reset.
@@ -335,37 +350,34 @@ impl App {
         }
     }
 
-    /// The recipient's devices changed: seals the message anew for the ones they have now. Tells
-    /// whether that was done.
-    async fn follow(&self, row: &Outgoing) -> Result<bool, Failure> {
+    /// The relay does not know a mailbox: looks which devices the recipient has now, and seals the
+    /// lane anew for them.
+    async fn follow(&self, row: &Outgoing) -> Result<Followed, Failure> {
         let wanted = row.clone();
         let found = self
             .with_store(move |store| addressee(store, &wanted))
-            .await;
-        let Ok(Some((message, account))) = found else {
-            return Ok(false);
+            .await?;
+        let Some((_, account)) = found else {
+            return Ok(Followed::Gone);
         };
-        let before = self.card_digest(account).await?;
         let line = self.line().await?;
-        if self.look_again(&line, account).await.is_err()
-            || self.card_digest(account).await? == before
-        {
-            return Ok(false);
+        match self.look_again(&line, account).await {
+            Err(Failure::AddressUnknown) => return Ok(Followed::Gone),
+            other => other?,
+        };
+        let contact = self
+            .with_store(move |store| store.load::<Contact>(&account)?.ok_or(Failure::NotFound))
+            .await?;
+        if contact.held {
+            return Ok(Followed::Held);
         }
-        self.seal_again(message, account).await?;
-        let carriage = self.carriage().ok_or(Failure::Locked)?;
-        let row = row.clone();
-        blocking(move || carriage.commit(|tx| Ok::<_, Failure>(tx.remove(&row)?))).await?;
-        Ok(true)
-    }
-
-    async fn card_digest(&self, account: AccountId) -> Result<waxwing_wire::ids::Digest, Failure> {
-        self.with_store(move |store| {
-            let contact: waxwing_vault::rows::Contact =
-                store.load(&account)?.ok_or(Failure::NotFound)?;
-            Ok(contact.card_digest)
-        })
-        .await
+        let devices = directory::pinned(&contact).map(|card| card.body().devices.clone());
+        let knows = |to: &MailboxId| devices.iter().flatten().any(|device| device.mailbox == *to);
+        if row.to.iter().all(knows) {
+            return Ok(Followed::Gone);
+        }
+        self.seal_lane_again(account).await?;
+        Ok(Followed::Sealed)
     }
 
     async fn change_row(&self, row: Outgoing) -> Result<(), Failure> {
@@ -425,6 +437,16 @@ impl App {
         })
         .await
     }
+}
+
+/// What came of looking for a recipient's devices.
+enum Followed {
+    /// The lane is sealed anew.
+    Sealed,
+    /// The recipient's key changed without proof: the person decides.
+    Held,
+    /// The recipient's card names no other device.
+    Gone,
 }
 
 /// A reason as it is kept beside the ciphertext.

@@ -171,8 +171,12 @@ impl App {
         let app = self.clone();
         let mut vault = Arc::clone(&self.vault).lock_owned().await;
         blocking(move || {
-            let Vaulted::Locked(locked) = vault.take() else {
-                return Err(Failure::NotFound);
+            let locked = match vault.take() {
+                Vaulted::Locked(locked) => locked,
+                other => {
+                    *vault = other;
+                    return Err(Failure::NotFound);
+                }
             };
             match locked.unlock_with_recovery(&code) {
                 Ok(mut open) => {
@@ -318,16 +322,12 @@ impl App {
         .await
     }
 
-    async fn announce_open(&self) -> Result<Stage, Failure> {
-        self.still_here();
+    /// Opens what waits as ciphertext, without keeping anybody waiting.
+    pub(crate) fn open_soon(&self) {
         let app = self.clone();
         self.spawn(async move {
             let line = app.line().await.ok();
-            let resumed = match app.open_waiting(line.as_ref()).await {
-                Ok(_) => app.resume_sealing().await,
-                Err(failure) => Err(failure),
-            };
-            if let Err(failure) = resumed {
+            if let Err(failure) = app.open_waiting(line.as_ref()).await {
                 tracing::info!(%failure, "what waits is opened later");
             }
             app.tell(Change::Envelopes {
@@ -335,8 +335,24 @@ impl App {
                 id: None,
             });
             app.tell(Change::Status);
+            // Pays what opening left owed.
+            app.wakers.inbox.notify_one();
         });
-        self.wakers.inbox.notify_one();
+    }
+
+    async fn announce_open(&self) -> Result<Stage, Failure> {
+        self.still_here();
+        self.open_soon();
+        let app = self.clone();
+        self.spawn(async move {
+            let resumed = match app.resume_sealing().await {
+                Ok(()) => app.unlocked_outbox().await,
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = resumed {
+                tracing::warn!(%failure, "what the lock held up goes on later");
+            }
+        });
         self.wakers.outbox.notify_one();
         self.wakers.watch.notify_one();
         self.wakers.upkeep.notify_one();
@@ -437,7 +453,7 @@ impl Inner {
 fn renew_code(app: &Inner, open: &mut Open, passphrase: &Passphrase) -> Result<(), Failure> {
     let unconfirmed = onboarding::load(&app.dir)
         .map_err(disk)?
-        .is_some_and(|progress| progress.step == OnboardingStep::Recovery);
+        .is_some_and(|progress| progress.step != OnboardingStep::Done);
     if unconfirmed {
         let code = open.replace_recovery(passphrase, &mut app.chance.draw())?;
         *held(&app.shown_code) = Some(code);

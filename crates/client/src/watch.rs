@@ -15,7 +15,6 @@ use rand::RngExt;
 use std::time::Duration;
 use waxwing_vault::rows::{Contact, DeliveryState, MailBox, Message, Watch};
 use waxwing_wire::api::{EnvelopeState, StatusAsk, StatusItem, StatusQuery};
-use waxwing_wire::ids::{AccountId, MessageId};
 use waxwing_wire::retry::Retry;
 
 /// Most envelopes asked about at once.
@@ -25,12 +24,12 @@ const ROUND: Duration = Duration::from_secs(60);
 /// Follows what was handed in.
 pub(crate) async fn run(app: App) {
     let mut failures = 0;
-    loop {
+    for turn in 0.. {
         if let Err(failure) = app.enter_watched().await {
             tracing::warn!(%failure, "the state of a sent envelope is entered later");
         }
         let online = matches!(app.known().relay, RelayState::Online { .. });
-        let asked = match app.asks().await {
+        let asked = match app.asks(turn).await {
             Ok(asks) if !asks.is_empty() && online => tokio::select! {
                 // Woken: there is more to ask about.
                 () = app.wakers.watch.notified() => continue,
@@ -60,20 +59,32 @@ pub(crate) async fn run(app: App) {
 }
 
 impl App {
-    async fn asks(&self) -> Result<Vec<StatusAsk>, Failure> {
+    /// What to ask about: what waits at the relay, and in turns what was fetched, because who was
+    /// locked finds out only at unlocking that an envelope does not open.
+    async fn asks(&self, turn: usize) -> Result<Vec<StatusAsk>, Failure> {
         let Some(carriage) = self.carriage().filter(|_| self.signer().is_some()) else {
             return Ok(Vec::new());
         };
         let now = self.now();
         let watched = blocking(move || Ok(carriage.watched()?)).await?;
-        Ok(watched
+        let (waiting, fetched): (Vec<Watch>, Vec<Watch>) = watched
             .into_iter()
-            .filter(|watch| watch.state == DeliveryState::AtRelay && watch.until > now)
+            .filter(|watch| watch.until > now && !watch.unapplied)
+            .partition(|watch| watch.state == DeliveryState::AtRelay);
+        let places = MOST.saturating_sub(waiting.len()).min(fetched.len());
+        let first = (turn * MOST).checked_rem(fetched.len()).unwrap_or(0);
+        let in_turn = fetched.iter().cycle().skip(first).take(places);
+        Ok(waiting
+            .iter()
             .take(MOST)
+            .chain(in_turn)
             .map(|watch| StatusAsk {
                 env_id: watch.envelope,
                 to: watch.to,
-                known: EnvelopeState::AtRelay,
+                known: match watch.state {
+                    DeliveryState::AtRelay => EnvelopeState::AtRelay,
+                    _ => EnvelopeState::Fetched,
+                },
             })
             .collect())
     }
@@ -81,12 +92,15 @@ impl App {
     /// Asks once and keeps what changed.
     async fn ask(&self, items: Vec<StatusAsk>) -> Result<(), LineError> {
         let line = self.line().await?;
+        let known = items.clone();
         let answer = line.status(StatusQuery { wait: 0, items }).await?;
-        let changed: Vec<StatusItem> = answer
-            .items
-            .into_iter()
-            .filter(|item| item.state != EnvelopeState::AtRelay)
-            .collect();
+        let is_news = |item: &StatusItem| {
+            known
+                .iter()
+                .find(|ask| ask.env_id == item.env_id && ask.to == item.to)
+                .is_some_and(|ask| ask.known != item.state)
+        };
+        let changed: Vec<StatusItem> = answer.items.into_iter().filter(is_news).collect();
         if changed.is_empty() {
             return Ok(());
         }
@@ -101,7 +115,11 @@ impl App {
                     let known = watched
                         .iter()
                         .find(|w| w.envelope == item.env_id && w.to == item.to);
-                    if let Some(known) = known {
+                    let Some(known) = known else { continue };
+                    if known.state == DeliveryState::Fetched && item.state != EnvelopeState::Retry {
+                        // Forgotten by the relay: nothing more will be heard of it.
+                        tx.unwatch(&known.envelope, &known.to);
+                    } else {
                         tx.watch(&Watch {
                             state: state(item.state),
                             since: now,
@@ -122,90 +140,115 @@ impl App {
 
     /// Enters what is known into the messages, and seals again what could not be opened.
     pub(crate) async fn enter_watched(&self) -> Result<(), Failure> {
-        let Ok(store) = self.store() else {
+        if self.known().store.is_none() {
             return Ok(());
-        };
+        }
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let now = self.now();
         let watched = blocking(move || Ok(carriage.watched()?)).await?;
-        let mut again = Vec::new();
         for mut watch in watched {
-            if watch.state == DeliveryState::AtRelay && watch.until <= now {
-                (watch.state, watch.unapplied) = (DeliveryState::Expired, true);
+            if watch.until <= now && !watch.unapplied {
+                if watch.state == DeliveryState::AtRelay {
+                    watch.state = DeliveryState::Expired;
+                }
+                watch.unapplied = true;
             }
             if !watch.unapplied {
                 continue;
             }
-            let mut rng = self.chance.draw();
-            let store = store.clone();
-            let entered = blocking(move || {
-                let found = store.find_envelope(&watch.envelope)?;
-                store.commit(&mut rng, |tx| {
-                    let message = match found {
-                        Some((MailBox::Sent, id)) => tx.load::<Message>(&(MailBox::Sent, id))?,
-                        _ => None,
-                    };
-                    let mut retry = None;
-                    if let Some(mut message) = message {
-                        for party in &mut message.recipients {
-                            for delivery in &mut party.deliveries {
-                                if delivery.envelope == watch.envelope && delivery.to == watch.to {
-                                    (delivery.state, delivery.since) = (watch.state, watch.since);
-                                    if watch.state == DeliveryState::Retry {
-                                        retry = Some((message.id, party.account));
-                                    }
-                                }
-                            }
-                        }
-                        tx.put(&message)?;
-                    }
-                    if watch.state == DeliveryState::AtRelay {
-                        tx.carriage().watch(&Watch {
-                            unapplied: false,
-                            ..watch.clone()
-                        })?;
-                    } else {
-                        tx.carriage().unwatch(&watch.envelope, &watch.to);
-                    }
-                    Ok::<_, Failure>(
-                        retry.map(|(message, account)| (message, account, watch.statement)),
-                    )
-                })
-            })
-            .await?;
-            again.extend(entered);
+            let entered = match watch.state {
+                DeliveryState::Retry => self.answer_retry(watch).await,
+                _ => self.enter(watch).await,
+            };
+            if let Err(failure) = entered {
+                // The others do not wait for it: the relay may be needed, and away.
+                tracing::info!(%failure, "the state of a sent envelope is entered later");
+            }
             self.tell(Change::Envelopes {
                 folder: Folder::Sent,
                 id: None,
             });
         }
-        for (message, account, statement) in again {
-            self.answer_retry(message, account, statement.as_deref())
-                .await?;
-        }
         Ok(())
     }
 
-    /// Seals again for a recipient who signed that he could not open the envelope.
-    async fn answer_retry(
-        &self,
-        message: MessageId,
-        account: AccountId,
-        statement: Option<&[u8]>,
-    ) -> Result<(), Failure> {
-        let contact = self
-            .with_store(move |store| store.load::<Contact>(&account)?.ok_or(Failure::NotFound))
+    /// Enters one state into its message. What was fetched is watched on while it may come back.
+    async fn enter(&self, watch: Watch) -> Result<(), Failure> {
+        let watched_on = watch.until > self.now()
+            && matches!(watch.state, DeliveryState::AtRelay | DeliveryState::Fetched);
+        let mut rng = self.chance.draw();
+        self.with_store(move |store| {
+            let found = store.find_envelope(&watch.envelope)?;
+            store.commit(&mut rng, |tx| {
+                if let Some((MailBox::Sent, id)) = found
+                    && let Some(mut message) = tx.load::<Message>(&(MailBox::Sent, id))?
+                {
+                    for delivery in message
+                        .recipients
+                        .iter_mut()
+                        .flat_map(|party| &mut party.deliveries)
+                    {
+                        if delivery.envelope == watch.envelope && delivery.to == watch.to {
+                            (delivery.state, delivery.since) = (watch.state, watch.since);
+                        }
+                    }
+                    tx.put(&message)?;
+                }
+                if watched_on {
+                    tx.carriage().watch(&Watch {
+                        unapplied: false,
+                        ..watch
+                    })?;
+                } else {
+                    tx.carriage().unwatch(&watch.envelope, &watch.to);
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .await
+    }
+
+    /// Seals again for a recipient who signed that he could not open the envelope. Until that is
+    /// in the outbox, the statement stays.
+    async fn answer_retry(&self, watch: Watch) -> Result<(), Failure> {
+        let wanted = watch.clone();
+        let found = self
+            .with_store(move |store| {
+                let Some((MailBox::Sent, id)) = store.find_envelope(&wanted.envelope)? else {
+                    return Ok(None);
+                };
+                let message = store.load::<Message>(&(MailBox::Sent, id))?;
+                let party = message
+                    .iter()
+                    .flat_map(|message| &message.recipients)
+                    .find(|party| {
+                        party.deliveries.iter().any(|delivery| {
+                            delivery.envelope == wanted.envelope && delivery.to == wanted.to
+                        })
+                    });
+                let Some(party) = party else {
+                    return Ok(None);
+                };
+                let contact = store.load::<Contact>(&party.account)?;
+                Ok(contact.map(|contact| (id, contact)))
+            })
             .await?;
-        let genuine = statement
-            .and_then(|bytes| Retry::decode(bytes).ok())
-            .zip(directory::pinned(&contact))
-            .is_some_and(|(retry, card)| retry.verify(&card).is_ok());
-        if !genuine {
+        let genuine = |contact: &Contact| {
+            let statement = watch.statement.as_deref()?;
+            let retry = Retry::decode(statement).ok()?;
+            let retry = retry.verify(&directory::pinned(contact)?).ok()?;
+            let about = retry.body();
+            (about.env_id == watch.envelope && about.to == watch.to).then_some(())
+        };
+        if let Some((message, contact)) = found {
+            if genuine(&contact).is_some() {
+                return self.seal_again(message, contact.account, watch).await;
+            }
             // The relay may have made it up: nothing leaves because of it.
             tracing::warn!("a retry statement does not verify");
-            return Ok(());
         }
-        self.seal_again(message, account).await
+        let state = DeliveryState::Unknown;
+        self.enter(Watch { state, ..watch }).await
     }
 
     /// Takes back what is still at the relay.
