@@ -79,7 +79,7 @@ pub(crate) fn tell(app: &AppHandle, change: Change) {
         }
         .emit(app),
         Change::Arrived { waiting, sender } => {
-            crate::notify::arrived(app, waiting, sender);
+            crate::notify::arrived(app, waiting, sender.as_deref());
             StatusChanged {}.emit(app)
         }
     };

@@ -6,7 +6,7 @@ use tauri_plugin_notification::NotificationExt;
 use waxwing_client::App;
 
 /// Says that envelopes came, unless the person is looking at the window.
-pub(crate) fn arrived(app: &AppHandle, waiting: u32, sender: Option<String>) {
+pub(crate) fn arrived(app: &AppHandle, waiting: u32, sender: Option<&str>) {
     let looking = app
         .get_webview_window(crate::MAIN)
         .and_then(|window| window.is_focused().ok())
@@ -14,7 +14,7 @@ pub(crate) fn arrived(app: &AppHandle, waiting: u32, sender: Option<String>) {
     if looking {
         return;
     }
-    let what = Speech::of(app.state::<App>().language()).arrived(waiting, sender.as_deref());
+    let what = Speech::of(app.state::<App>().language()).arrived(waiting, sender);
     if let Err(error) = app
         .notification()
         .builder()

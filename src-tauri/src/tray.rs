@@ -11,7 +11,7 @@ const OPEN: &str = "open";
 const LOCK: &str = "lock";
 const QUIT: &str = "quit";
 
-/// Whether the desktop shows tray icons, as the freedesktop StatusNotifier specification tells it.
+/// Whether the desktop shows tray icons, as the freedesktop `StatusNotifier` specification tells it.
 #[derive(Debug, Clone, Copy)]
 struct HasTray(bool);
 

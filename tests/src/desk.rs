@@ -1,5 +1,5 @@
 //! A desk: one person's computer in a folder of its own, with real Waxwing windows on it, driven
-//! through WebDriver (tauri-driver in front of Debian's WebKitWebDriver).
+//! through `WebDriver` (tauri-driver in front of Debian's `WebKitWebDriver`).
 //!
 //! Nothing here is skipped: a missing driver, display or built window is a failed test with a
 //! sentence that says what to run.
@@ -155,17 +155,15 @@ impl Window {
             .wait(PATIENCE, Duration::from_millis(50))
             .first()
             .await;
-        match found {
-            Ok(element) => Ok(element),
-            Err(_) => {
-                let picture = self.picture(&format!("failed-{}", self.profile))?;
-                bail!(
-                    "{}: never saw {xpath}; see {}",
-                    self.profile,
-                    picture.display()
-                )
-            }
+        if let Ok(element) = found {
+            return Ok(element);
         }
+        let picture = self.picture(&format!("failed-{}", self.profile))?;
+        bail!(
+            "{}: never saw {xpath}; see {}",
+            self.profile,
+            picture.display()
+        )
     }
 
     /// Waits for a text anywhere on the screen.
@@ -315,7 +313,7 @@ impl Drop for Window {
     }
 }
 
-/// XPath of a line of a list whose accessible name has all these parts.
+/// `XPath` of a line of a list whose accessible name has all these parts.
 pub fn row(parts: &[&str]) -> String {
     let all: Vec<String> = parts
         .iter()
@@ -324,7 +322,7 @@ pub fn row(parts: &[&str]) -> String {
     format!("//*[@role='option'][{}]", all.join(" and "))
 }
 
-/// XPath of an element by its accessible name: its label or its text.
+/// `XPath` of an element by its accessible name: its label or its text.
 pub fn named(element: &str, name: &str) -> String {
     format!("//{element}[@aria-label={name:?} or normalize-space(.)={name:?} or @title={name:?}]")
 }

@@ -24,7 +24,7 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     for suite in [Suite::S1, Suite::S2] {
         let (own, prekey) = bob.prekey(suite);
         let message = alice.message(&[&bob], "Hello.");
-        let sealed = alice.seal_all(&message, &[prekey.clone()], header());
+        let sealed = alice.seal_all(&message, std::slice::from_ref(&prekey), header());
         let submission = &sealed.submissions[0].1;
         valid.push(submission.encode());
         valid.push(submission.entries[0].1.encode());

@@ -395,7 +395,7 @@ fn own_side(store: &Store, me: &AccountId) -> Result<Side, Failure> {
 fn shown(contact: &Contact, own: &Side) -> view::Contact {
     let key_code = directory::pinned(contact).map(|card| {
         let theirs = Side::derive(&card.body().identity, &contact.account);
-        KeyCode::new(own.clone(), theirs).groups().to_vec()
+        KeyCode::new(*own, theirs).groups().to_vec()
     });
     view::Contact {
         account: contact.account.to_string(),

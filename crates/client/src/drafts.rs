@@ -206,7 +206,7 @@ impl App {
             .as_ref()
             .map_or(FILE_LIMIT, |info| info.limits.attachment_bytes);
         if about.len() > limit {
-            return Err(Failure::FileTooLarge { name, limit: limit });
+            return Err(Failure::FileTooLarge { name, limit });
         }
         Ok(DraftFile {
             id: AttachmentId::generate(&mut self.chance.draw()),
@@ -240,10 +240,7 @@ impl App {
         let total = file.length;
         let state = match (&file.sealed, self.transfers.progress(&file.id)) {
             (Some(_), _) => FileState::Here,
-            (None, Some((done, total))) => FileState::Transferring {
-                done: done,
-                total: total,
-            },
+            (None, Some((done, total))) => FileState::Transferring { done, total },
             (None, None) => match self.transfers.failure(&file.id) {
                 Some(reason) => FileState::Failed { reason },
                 None => FileState::Transferring { done: 0, total },

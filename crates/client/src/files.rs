@@ -356,10 +356,7 @@ impl App {
         } else if let Some(reason) = self.transfers.failure(&attachment.id) {
             FileState::Failed { reason }
         } else if let Some((done, total)) = self.transfers.progress(&attachment.id) {
-            FileState::Transferring {
-                done: done,
-                total: total,
-            }
+            FileState::Transferring { done, total }
         } else if self
             .carriage()
             .and_then(|carriage| carriage.files().ok())

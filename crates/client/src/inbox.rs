@@ -158,6 +158,7 @@ async fn open_again(app: &App, line: &Line) {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "stands in map_err")]
 fn disk_error(failure: Failure) -> LineError {
     tracing::error!(%failure, "what was fetched could not be kept; it stays at the relay");
     LineError::of(Reason::RelayError)

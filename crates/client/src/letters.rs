@@ -22,7 +22,10 @@ const PREVIEW: usize = 140;
 const SEALED: &str = "sealed-";
 
 /// What the outbox says of each envelope in it, and whether another goes before it.
-struct Lanes(HashMap<EnvelopeId, (Outgoing, bool, Option<(u64, u64)>)>);
+struct Lanes(HashMap<EnvelopeId, Lane>);
+
+/// One envelope in the outbox: its row, whether another goes before it, and how far it is sent.
+type Lane = (Outgoing, bool, Option<(u64, u64)>);
 
 impl App {
     /// Part of a list, newest first.
@@ -88,7 +91,7 @@ impl App {
                         .iter()
                         .find(|row| row.seq == seq)
                         .ok_or(Failure::NotFound)?;
-                    return Ok((reader.unopened_view(row), false));
+                    return Ok((unopened_view(row), false));
                 }
                 let mut message = store
                     .load::<Message>(&letter_key(&wanted)?)?
@@ -283,12 +286,12 @@ impl Reader<'_> {
         let sealed: Vec<EnvelopeRow> = waiting
             .iter()
             .filter(|row| row.reason.is_some())
-            .map(|row| self.unopened_view(row).row)
+            .map(|row| unopened_view(row).row)
             .collect();
         page.total += count(sealed.len());
         if cursor.is_none() {
             page.items.extend(sealed);
-            page.items.sort_by(|one, other| other.at.cmp(&one.at));
+            page.items.sort_by_key(|row| std::cmp::Reverse(row.at));
         }
         Ok(page)
     }
@@ -459,33 +462,33 @@ impl Reader<'_> {
             }
         }
     }
+}
 
-    fn unopened_view(&self, row: &Incoming) -> EnvelopeView {
-        let state = match &row.reason {
-            None => IncomingState::Waiting,
-            Some(code) => IncomingState::Unopenable {
-                reason: serde_json::from_value(serde_json::Value::from(code.as_str()))
-                    .unwrap_or(crate::view::Unopenable::Damaged),
-            },
-        };
-        EnvelopeView {
-            row: EnvelopeRow {
-                id: format!("{SEALED}{}", row.seq),
-                folder: Folder::Inbox,
-                from: None,
-                to: Vec::new(),
-                incoming: Some(state),
-                subject: String::new(),
-                preview: String::new(),
-                at: millis(row.received_at),
-                claimed_at: None,
-                attachments: 0,
-            },
-            body: String::new(),
-            files: Vec::new(),
-            in_reply_to: None,
-            missing_before: 0,
-        }
+fn unopened_view(row: &Incoming) -> EnvelopeView {
+    let state = match &row.reason {
+        None => IncomingState::Waiting,
+        Some(code) => IncomingState::Unopenable {
+            reason: serde_json::from_value(serde_json::Value::from(code.as_str()))
+                .unwrap_or(crate::view::Unopenable::Damaged),
+        },
+    };
+    EnvelopeView {
+        row: EnvelopeRow {
+            id: format!("{SEALED}{}", row.seq),
+            folder: Folder::Inbox,
+            from: None,
+            to: Vec::new(),
+            incoming: Some(state),
+            subject: String::new(),
+            preview: String::new(),
+            at: millis(row.received_at),
+            claimed_at: None,
+            attachments: 0,
+        },
+        body: String::new(),
+        files: Vec::new(),
+        in_reply_to: None,
+        missing_before: 0,
     }
 }
 

@@ -439,14 +439,14 @@ impl Call {
             created: now,
             nonce,
         };
-        let signed = waxwing_crypto::request::sign_request(&signer.key, &target, &params)
+        let headers_signed = waxwing_crypto::request::sign_request(&signer.key, &target, &params)
             .map_err(|_| LineError::of(Reason::Rejected))?;
         let mut headers = HeaderMap::new();
         if let Some(digest) = digest {
             headers.insert("content-digest", header(&digest));
         }
-        headers.insert("signature-input", header(&signed.signature_input));
-        headers.insert("signature", header(&signed.signature));
+        headers.insert("signature-input", header(&headers_signed.signature_input));
+        headers.insert("signature", header(&headers_signed.signature));
         Ok(headers)
     }
 

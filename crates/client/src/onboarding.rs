@@ -208,7 +208,7 @@ impl App {
                 tx.record(now, ActivityKind::Created, "")
             })?;
             *held(&app.shown_code) = Some(code);
-            app.opened(&open, ActivityKind::Unlocked)?;
+            app.opened(&open, ActivityKind::Unlocked);
             *vault = Vaulted::Open(open);
             Ok(())
         })

@@ -255,6 +255,7 @@ async fn upload(
     app.change_row(row.clone()).await.map_err(lost)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "stands in map_err")]
 fn lost(failure: Failure) -> LineError {
     tracing::error!(%failure, "what is to be sent cannot be read");
     LineError::of(Reason::AttachmentMissing)

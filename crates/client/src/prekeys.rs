@@ -40,10 +40,10 @@ const ROUND: Duration = Duration::from_secs(3600);
 /// Looks after own card, own prekeys and the spares of others, whenever woken and every hour.
 pub(crate) async fn run(app: App) {
     loop {
-        if app.known().store.is_some() {
-            if let Err(failure) = look_after(&app).await {
-                tracing::info!(%failure, "cards and prekeys are looked after later");
-            }
+        if app.known().store.is_some()
+            && let Err(failure) = look_after(&app).await
+        {
+            tracing::info!(%failure, "cards and prekeys are looked after later");
         }
         tokio::select! {
             () = app.wakers.upkeep.notified() => {}

@@ -89,6 +89,7 @@ pub(crate) fn relay_url(text: &str) -> Result<url::Url, Failure> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "stands in map_err")]
 pub(crate) fn disk(error: Error) -> Failure {
     if error.kind() == ErrorKind::StorageFull {
         return Failure::DiskFull;

@@ -36,8 +36,8 @@ pub(crate) enum Vaulted {
 impl Vaulted {
     /// Looks what is in the profile's folder.
     pub(crate) async fn look(dir: PathBuf) -> Self {
-        let looked = blocking(move || Ok(Vault::look(&dir)?)).await;
-        match looked {
+        let found = blocking(move || Ok(Vault::look(&dir)?)).await;
+        match found {
             Ok(State::None) => Self::Absent,
             Ok(State::Locked(locked)) => Self::Locked(locked),
             Ok(State::InUse) | Err(Failure::InUse) => Self::InUse,
@@ -112,7 +112,7 @@ impl App {
                     Ok(mut open) => {
                         // The code was never confirmed: the one that was shown is replaced.
                         let renewed = renew_code(&app, &mut open, &passphrase);
-                        app.opened(&open, ActivityKind::Unlocked)?;
+                        app.opened(&open, ActivityKind::Unlocked);
                         *vault = Vaulted::Open(open);
                         renewed
                     }
@@ -191,7 +191,7 @@ impl App {
                         *vault = Vaulted::Locked(open.lock());
                         return Err(error.into());
                     }
-                    app.opened(&open, ActivityKind::UnlockedByRecovery)?;
+                    app.opened(&open, ActivityKind::UnlockedByRecovery);
                     *vault = Vaulted::Open(open);
                     Ok(())
                 }
@@ -364,7 +364,7 @@ impl App {
 
 impl Inner {
     /// Makes what the open vault gives known to the questions and loops.
-    pub(crate) fn opened(&self, open: &Open, how: ActivityKind) -> Result<(), Failure> {
+    pub(crate) fn opened(&self, open: &Open, how: ActivityKind) {
         let keyring = open.keyring();
         let signer = Signer {
             account: keyring.account_id,
@@ -383,7 +383,6 @@ impl Inner {
             self.note(open, ActivityKind::UnlockFailed, &failed.to_string());
         }
         self.note(open, how, "");
-        Ok(())
     }
 
     fn note(&self, open: &Open, what: ActivityKind, about: &str) {
