@@ -14,6 +14,7 @@ import { StageState } from "./stage.svelte";
 import { StatusState } from "./status.svelte";
 
 const BETWEEN_SIGNS_OF_LIFE = 10_000;
+const REOPENED_SHOWN = 8_000;
 
 export class Face {
   readonly stage: StageState;
@@ -27,13 +28,14 @@ export class Face {
   readonly place = new Place();
   readonly clock = new Clock();
   readonly announcer = new Announcer();
-  /** How often Waxwing was started again while this window was open. */
-  reopened = $state(0);
+  /** Waxwing was started again for this vault a moment ago, and this window came to the front. */
+  reopened = $state(false);
 
   readonly #port: Port;
   #unlisten: Unlisten[] = [];
   #wasOpen = false;
   #lastSign = 0;
+  #reopenedEnds: ReturnType<typeof setTimeout> | undefined;
 
   constructor(port: Port) {
     this.#port = port;
@@ -57,7 +59,9 @@ export class Face {
       port.listen("stageChanged", () => void this.stage.read()),
       port.listen("statusChanged", () => void this.status.read()),
       port.listen("settingsChanged", () => void this.settings.read()),
-      port.listen("contactsChanged", () => this.#ifOpen(() => this.contacts.read())),
+      port.listen("contactsChanged", () =>
+        this.#ifOpen(() => Promise.all([this.contacts.read(), this.opened.id === null ? null : this.opened.read()])),
+      ),
       port.listen("draftsChanged", ({ id }) =>
         this.#ifOpen(async () => {
           const writing = this.drafts.writing;
@@ -82,7 +86,7 @@ export class Face {
         const writing = this.drafts.writing;
         if (writing && owner === writing.id) writing.progress = { ...writing.progress, [file]: { done, total } };
       }),
-      port.listen("reopened", () => void (this.reopened += 1)),
+      port.listen("reopened", () => this.#reopened()),
       port.listen("filesDropped", ({ draft }) => {
         if (this.drafts.writing?.id === draft) void this.drafts.writing.readFiles();
       }),
@@ -95,6 +99,7 @@ export class Face {
     for (const unlisten of this.#unlisten) unlisten();
     this.#unlisten = [];
     this.clock.stop();
+    this.#reopenedOver();
   }
 
   /** Called whenever the stage changes: fills what an open window shows, or empties everything. */
@@ -176,6 +181,20 @@ export class Face {
     for (const folder of Object.values(this.folders)) folder.clear();
     this.place.clear();
     this.announcer.clear();
+    this.#reopenedOver();
+  }
+
+  /** Said only of an open vault: on the lock screen the window in front says enough. */
+  #reopened(): void {
+    if (this.stage.current?.kind !== "open") return;
+    this.#reopenedOver();
+    this.reopened = true;
+    this.#reopenedEnds = setTimeout(() => this.#reopenedOver(), REOPENED_SHOWN);
+  }
+
+  #reopenedOver(): void {
+    clearTimeout(this.#reopenedEnds);
+    this.reopened = false;
   }
 
   #follow(): void {

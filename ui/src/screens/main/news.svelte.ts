@@ -1,4 +1,4 @@
-// Says aloud what changes while nobody touches anything: envelopes that arrive, the relay going and coming.
+// Says aloud what changes while nobody touches anything: envelopes that arrive, the relay going and coming, a second start.
 import type { Face } from "../../state";
 import { m } from "../../text";
 
@@ -16,6 +16,6 @@ export function news(face: Face): void {
     if (status.relay.kind !== "connecting") offline = nowOffline;
   });
   $effect(() => {
-    if (face.reopened > 0) face.announcer.say(m.status_reopened());
+    if (face.reopened) face.announcer.say(m.status_reopened());
   });
 }
