@@ -23,6 +23,7 @@ import type {
   Draft,
   DraftText,
   Contact,
+  EvidenceKind,
   Me,
   Settings,
   Strength,
@@ -50,6 +51,7 @@ export type {
   Draft,
   DraftText,
   Contact,
+  EvidenceKind,
   Me,
   Settings,
   Strength,
@@ -85,7 +87,7 @@ export interface Port {
   envelope(id: string): Promise<Result<EnvelopeView>>; // also marks an inbox envelope opened
   drafts(cursor: string | null, limit: number): Promise<Result<Page<Draft>>>;
   draft(id: string): Promise<Result<Draft>>;
-  contacts(): Promise<Result<Contact[]>>;
+  contacts(): Promise<Result<Contact[]>>; // strangers too: everybody who is known
   contact(account: string): Promise<Result<Contact>>;
   settings(): Promise<Result<Settings>>;
   suggestPassphrase(): Promise<Result<string>>; // seven words
@@ -108,7 +110,7 @@ export interface Port {
   stillHere(): Promise<Result<null>>; // activity, resets auto-lock (send at most every 10 s)
 
   // do: messages
-  newDraft(inReplyTo: string | null): Promise<Result<Draft>>;
+  newDraft(inReplyTo: string | null): Promise<Result<Draft>>; // the id of the row that is answered; the draft names its message
   saveDraft(id: string, text: DraftText): Promise<Result<null>>;
   discardDraft(id: string): Promise<Result<null>>;
   attachFiles(id: string): Promise<Result<Draft>>; // opens the system's file picker in Rust
@@ -123,9 +125,9 @@ export interface Port {
   cancelTransfer(file: string): Promise<Result<null>>;
 
   // do: contacts
-  addContact(address: string): Promise<Result<Contact>>;
+  addContact(address: string): Promise<Result<Contact>>; // a stranger becomes a contact
   renameContact(account: string, name: string): Promise<Result<Contact>>;
-  removeContact(account: string): Promise<Result<null>>;
+  removeContact(account: string): Promise<Result<null>>; // a contact becomes a stranger
   markCompared(account: string, same: boolean): Promise<Result<Contact>>;
   acceptChange(account: string): Promise<Result<Contact>>; // after an unexplained change
   copyText(text: string): Promise<Result<null>>; // clipboard in Rust

@@ -3,6 +3,7 @@ import type { Contact, Failure, Me, Port, Result } from "../ipc";
 import { Reread } from "./reread";
 
 export class ContactsState {
+  /** Everybody who is known: the contacts, and the strangers who wrote first or were removed. */
   list = $state.raw<Contact[]>([]);
   me = $state.raw<Me | null>(null);
   loaded = $state(false);
@@ -25,9 +26,11 @@ export class ContactsState {
     );
   }
 
+  readonly people = $derived(this.list.filter((contact) => !contact.stranger));
+
   readonly shown = $derived.by(() => {
     const words = this.query.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-    const matching = this.list.filter((contact) => {
+    const matching = this.people.filter((contact) => {
       const text = `${contact.name} ${contact.address}`.toLocaleLowerCase();
       return words.every((word) => text.includes(word));
     });

@@ -39,8 +39,9 @@ async function settle() {
 describe("an open window", () => {
   test("is filled when the stage opens", async () => {
     const { face } = await faceOn("open");
-    expect(face.folders.inbox.rows).toHaveLength(12);
-    expect(face.contacts.list).toHaveLength(5);
+    expect(face.folders.inbox.rows).toHaveLength(13);
+    expect(face.contacts.people).toHaveLength(5);
+    expect(face.contacts.list).toHaveLength(6);
     expect(face.status.current?.outbox).toBe(3);
   });
 
@@ -171,16 +172,64 @@ describe("writing", () => {
   });
 
   test("a reply opens over the letter and gives it back", async () => {
-    const { face } = await faceOn("open");
+    const { face, shell } = await faceOn("open");
     const id = face.folders.inbox.rows[0]?.id ?? "";
     face.show({ kind: "envelope", id });
     await settle();
     await face.write(id);
     expect(face.place.detail?.kind).toBe("draft");
     expect(face.drafts.writing?.subject).toBe("Re: Key codes for Thursday");
+    // What the draft answers is the shell's id of the message, not of the row, and goes back as it came.
+    expect(face.drafts.writing?.inReplyTo).not.toBe(id);
+    expect(face.drafts.writing?.text.inReplyTo).toBe(shell.world.drafts.at(-1)?.inReplyTo);
     face.back();
     await settle();
     expect(face.place.detail).toEqual({ kind: "envelope", id });
+  });
+});
+
+describe("strangers", () => {
+  test("are known and answered, stand in no list, and become contacts by being added", async () => {
+    const { face } = await faceOn("open");
+    const { contacts } = face;
+    const stranger = contacts.list.find((contact) => contact.stranger);
+    const letter = face.folders.inbox.rows.find((row) => row.from?.account === stranger?.account);
+    contacts.query = "locksmith";
+    flushSync();
+    expect(contacts.shown).toEqual([]);
+
+    await face.write(letter?.id ?? "");
+    expect(face.drafts.writing?.to).toEqual([stranger?.account]);
+    face.drafts.writing?.edited({ body: "Wednesday suits me." });
+    expect(await face.send()).toBe(true);
+
+    expect((await contacts.add(stranger?.address ?? "")).status).toBe("ok");
+    await settle();
+    expect(contacts.shown.map((contact) => contact.account)).toEqual([stranger?.account]);
+  });
+
+  test("are what a removed contact becomes", async () => {
+    const { face } = await faceOn("open");
+    const bob = face.contacts.people.find((contact) => contact.name === "Bob");
+    await face.contacts.remove(bob?.account ?? "");
+    expect(face.contacts.people.map((contact) => contact.name)).not.toContain("Bob");
+    expect(face.contacts.find(bob?.account ?? "")).toMatchObject({ stranger: true, compared: "compared" });
+  });
+});
+
+describe("a second start", () => {
+  test("is said for some seconds, and only of an open vault", async () => {
+    const { face, shell } = await faceOn("open");
+    shell.tell("reopened", {});
+    expect(face.reopened).toBe(true);
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(face.reopened).toBe(false);
+    shell.tell("reopened", {});
+    await face.lock();
+    await settle();
+    expect(face.reopened).toBe(false);
+    shell.tell("reopened", {});
+    expect(face.reopened).toBe(false);
   });
 });
 
@@ -189,7 +238,7 @@ describe("a long folder", () => {
     const { face } = await faceOn("many");
     const { inbox } = face.folders;
     expect(inbox.rows).toHaveLength(200);
-    expect(inbox.total).toBe(5012);
+    expect(inbox.total).toBe(5013);
     expect(inbox.complete).toBe(false);
     inbox.query = "bob";
     flushSync();
@@ -205,7 +254,7 @@ describe("a long folder", () => {
     shell.failNext("envelopes", { kind: "diskFull" });
     await face.folders.inbox.read();
     expect(face.folders.inbox.failure).toEqual({ kind: "diskFull" });
-    expect(face.folders.inbox.rows).toHaveLength(12);
+    expect(face.folders.inbox.rows).toHaveLength(13);
     shell.mend("envelopes");
     await face.folders.inbox.read();
     expect(face.folders.inbox.failure).toBeNull();

@@ -12,6 +12,7 @@ export type {
   Draft,
   EnvelopeRow,
   EnvelopeView,
+  EvidenceKind,
   Failure,
   FileView,
   Folder,

@@ -99,12 +99,25 @@ function say<U extends { kind: string }>(says: Says<U>, it: U): string {
   return (says[it.kind as U["kind"]] as (it: U) => string)(it);
 }
 
-/** The estimator's own warnings, by the words that they contain; unknown ones still get a sentence. */
+/** What the estimator warns of, by its own names, all of them. */
+export const warnings = {
+  StraightRowsOfKeysAreEasyToGuess: m.warn_pattern,
+  ShortKeyboardPatternsAreEasyToGuess: m.warn_pattern,
+  RepeatsLikeAaaAreEasyToGuess: m.warn_pattern,
+  RepeatsLikeAbcAbcAreOnlySlightlyHarderToGuess: m.warn_pattern,
+  SequencesLikeAbcAreEasyToGuess: m.warn_pattern,
+  ThisIsATop10Password: m.warn_common,
+  ThisIsATop100Password: m.warn_common,
+  ThisIsACommonPassword: m.warn_common,
+  ThisIsSimilarToACommonlyUsedPassword: m.warn_common,
+  AWordByItselfIsEasyToGuess: m.warn_words,
+  NamesAndSurnamesByThemselvesAreEasyToGuess: m.warn_words,
+  CommonNamesAndSurnamesAreEasyToGuess: m.warn_words,
+  RecentYearsAreEasyToGuess: m.warn_dates,
+  DatesAreOftenEasyToGuess: m.warn_dates,
+};
+
+/** A name that a later estimator brings still gets a sentence. */
 export function sayWarning(warning: string): string {
-  const text = warning.toLowerCase();
-  if (/common|similar|top/.test(text) && !/name|word/.test(text)) return m.warn_common();
-  if (/repeat|row|keyboard|sequence|pattern/.test(text)) return m.warn_pattern();
-  if (/date|year/.test(text)) return m.warn_dates();
-  if (/word|name/.test(text)) return m.warn_words();
-  return m.warn_other();
+  return Object.hasOwn(warnings, warning) ? warnings[warning as keyof typeof warnings]() : m.warn_other();
 }

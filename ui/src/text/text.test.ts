@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import de from "./de.json";
 import en from "./en.json";
-import { bytes, clockTime, failures, follow, fullTime, incomings, names, outgoings, percent, reasons, sayFailure, sayWarning, shortTime, trusts, unopenables } from ".";
+import { bytes, clockTime, failures, follow, fullTime, incomings, names, outgoings, percent, reasons, sayFailure, sayWarning, shortTime, trusts, unopenables, warnings } from ".";
 
 afterEach(() => follow("en"));
 
@@ -44,9 +44,12 @@ describe("every code has its sentence", () => {
     });
   }
 
-  test("an unknown warning still gets one", () => {
+  test("a warning gets its own, and one that is not known yet gets one too", () => {
+    for (const warning of Object.keys(warnings)) expect([warning, sayWarning(warning)]).not.toEqual([warning, sayWarning("Something new")]);
+    expect(sayWarning("StraightRowsOfKeysAreEasyToGuess")).toContain("rows of keys");
+    expect(sayWarning("DatesAreOftenEasyToGuess")).toContain("Dates");
+    expect(sayWarning("toString")).toBe(sayWarning("Something new"));
     expect(sayWarning("Something new")).toBe("This would be guessed quickly.");
-    expect(sayWarning("Straight rows of keys are easy to guess.")).toContain("rows of keys");
     expect(sayFailure({ kind: "recoveryMismatch", group: 4 })).toContain("Group 5");
     expect(sayFailure({ kind: "recoveryMismatch", group: 6 })).toBe("These words do not open this vault.");
   });

@@ -112,7 +112,7 @@ test("the list by arrows, and F6 through the window", async () => {
   await page.keyboard.press("ArrowDown");
   expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("2");
   await page.keyboard.press("End");
-  expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("12");
+  expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("13");
   await page.keyboard.press("F6");
   expect(await focused(page)).toBe("Reading and writing");
   await page.keyboard.press("F6");
@@ -132,6 +132,41 @@ test("compare a key code, from the palette", async () => {
   await tabTo(page, /^They are the same$/);
   await page.keyboard.press("Enter");
   await page.getByRole("main").getByText(/Key compared on/).waitFor();
+});
+
+test("a stranger's letter says so, and they are added from it", async () => {
+  const page = await stage.open("open");
+  await page.getByRole("option", { name: /Your new lock/ }).click();
+  const letter = page.getByRole("article", { name: "Your new lock" });
+  const words = letter.getByText("Not among your contacts");
+  await words.waitFor();
+  expect((await words.boundingBox())?.width).toBeGreaterThan(80);
+  await page.keyboard.press("Control+r");
+  await page.getByRole("button", { name: "Remove locksmith" }).waitFor();
+  await page.keyboard.press("Escape");
+  await words.waitFor();
+  await tabTo(page, /^Add to contacts$/);
+  await page.keyboard.press("Enter");
+  await words.waitFor({ state: "detached" });
+  expect(await focused(page)).toBe("Reading and writing");
+  expect(await page.locator(".said").textContent()).toBe("locksmith is now among your contacts.");
+  await page.keyboard.press("Control+5");
+  await page.getByRole("option", { name: /^locksmith/ }).waitFor();
+});
+
+test("a second start is said in the status bar, which does not move", async () => {
+  const page = await stage.open("open");
+  const bar = page.getByRole("contentinfo");
+  const shape = () => bar.locator("button").evaluateAll((all) => all.map((one) => JSON.stringify(one.getBoundingClientRect())));
+  await bar.getByRole("button", { name: /Outbox/ }).waitFor();
+  const before = await shape();
+  await page.evaluate(() => (window as unknown as { waxwingFake: { tell: (event: string, payload: object) => void } }).waxwingFake.tell("reopened", {}));
+  const said = bar.getByText("This vault was already open here.");
+  await said.waitFor();
+  expect(await page.locator(".said").textContent()).toBe("This vault was already open here.");
+  expect(await shape()).toEqual(before);
+  await page.clock.runFor(9000);
+  await said.waitFor({ state: "detached" });
 });
 
 test("an unexplained change is decided on purpose", async () => {

@@ -45,6 +45,12 @@ export const screens: Record<string, Screen> = {
   "11b-reader-claimed": { scene: "open", act: row(/Change of appointment/) },
   "11c-reader-files": { scene: "open", act: row(/Pick-up at the back door/) },
   "11d-unopenable": { scene: "open", act: row(/Unknown sender/) },
+  "11e-reader-stranger": { scene: "open", act: row(/Your new lock/) },
+  "11f-reader-you": { scene: "open", act: row(/Note to myself/) },
+  "11g-reopened": {
+    scene: "offline",
+    act: (page) => page.evaluate(() => (window as unknown as { waxwingFake: { tell: (event: string, payload: object) => void } }).waxwingFake.tell("reopened", {})),
+  },
   "12-outbox": { scene: "open", act: then(section("Outbox"), row(/Plans for the second floor/)) },
   "12b-outbox-held": { scene: "open", act: then(section("Outbox"), row(/Re: Change of appointment/)) },
   "13-sent": { scene: "open", act: then(section("Sent"), row(/Keys for the courier/)) },
@@ -57,6 +63,15 @@ export const screens: Record<string, Screen> = {
   "16-contacts": { scene: "open", act: then(section("Contacts"), row(/^Bob/)) },
   "16b-contact-unexplained": { scene: "open", act: then(section("Contacts"), row(/^Clinic/)) },
   "16c-contact-signed": { scene: "open", act: then(section("Contacts"), row(/^Courier/)) },
+  "16e-contact-stranger": { scene: "open", act: then(row(/Your new lock/), (page) => page.getByRole("button", { name: "Key not compared" }).click()) },
+  "16f-contact-differed": {
+    scene: "open",
+    act: then(
+      section("Contacts"), row(/^Support desk/),
+      (page) => page.getByRole("button", { name: "They differ" }).click(),
+      (page) => page.getByRole("button", { name: "Hold sending" }).click(),
+    ),
+  },
   "16d-contact-add": { scene: "open", act: then(section("Contacts"), (page) => page.getByRole("button", { name: "Add a contact" }).first().click()) },
   "17-settings": { scene: "open", act: section("Settings") },
   "17b-settings-foot": {

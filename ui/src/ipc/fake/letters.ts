@@ -1,9 +1,9 @@
 // The letters of the fake world: a working week between Alice and the desks that she writes with.
-import type { Contact, EnvelopeView, FileView, IncomingState, OutgoingState, Party } from "../port";
-import { DAY, HOUR, MINUTE, hex, numbers, partyOf } from "./world";
+import type { Contact, EnvelopeView, FileView, IncomingState, Me, OutgoingState, Party } from "../port";
+import { DAY, HOUR, MINUTE, hex, numbers, partyOf, youOf } from "./world";
 
 type Incoming = {
-  from: Contact | null;
+  from: Party | null;
   ago: number;
   state: IncomingState;
   subject: string;
@@ -29,32 +29,33 @@ export function file(seed: number, name: string, size: number, type: string, sta
   return { id: hex(seed + 900, 16), name, size, type, state };
 }
 
-export function letters(now: number, people: Record<"bob" | "clinic" | "desk" | "courier" | "laptop", Contact>) {
-  const { bob, clinic, desk, courier, laptop } = people;
+export function letters(now: number, me: Me, people: Record<"bob" | "clinic" | "desk" | "courier" | "locksmith", Contact>) {
+  const { bob, clinic, desk, courier, locksmith } = people;
   const incoming: Incoming[] = [
     {
-      from: bob, ago: 6 * MINUTE, state: waiting, subject: "Key codes for Thursday",
+      from: partyOf(bob), ago: 6 * MINUTE, state: waiting, subject: "Key codes for Thursday",
       body: "Alice,\n\nbefore Thursday let us compare the key code once more over the phone. I will have mine open at four.\n\nThe figures are attached; the second sheet is the one that matters. If the totals differ from yours by more than a few euros, tell me before you send it on, because the clinic closes the month on Friday.\n\nBob",
       files: [
         file(1, "figures-november.ods", 184_320, "application/vnd.oasis.opendocument.spreadsheet", { kind: "atRelay" }),
         file(2, "signed-order.pdf", 2_411_724, "application/pdf", { kind: "atRelay" }),
       ],
     },
-    { from: desk, ago: 48 * MINUTE, state: waiting, subject: "Case 4412: the log you asked for", body: "The log is attached, with the customer's name taken out.", files: [file(3, "case-4412.log", 48_213, "text/plain", { kind: "atRelay" })] },
-    { from: clinic, ago: 2 * HOUR, state: waiting, subject: "Change of appointment", body: "We have moved the appointment to Tuesday, 09:40. Please confirm.", claimedAgo: 26 * HOUR },
+    { from: partyOf(desk), ago: 48 * MINUTE, state: waiting, subject: "Case 4412: the log you asked for", body: "The log is attached, with the customer's name taken out.", files: [file(3, "case-4412.log", 48_213, "text/plain", { kind: "atRelay" })] },
+    { from: partyOf(clinic), ago: 2 * HOUR, state: waiting, subject: "Change of appointment", body: "We have moved the appointment to Tuesday, 09:40. Please confirm.", claimedAgo: 26 * HOUR },
     {
-      from: courier, ago: 5 * HOUR, state: opened, subject: "Pick-up at the back door",
+      from: partyOf(courier), ago: 5 * HOUR, state: opened, subject: "Pick-up at the back door",
       body: "The driver comes between 13:00 and 14:00 and asks for the code on the slip. Please have the sealed bag ready; he cannot wait.\n\nIf nobody is there he goes on and comes back tomorrow.",
       files: [file(4, "slip.pdf", 91_204, "application/pdf", { kind: "saved", path: "Downloads/slip.pdf" }), file(5, "route.gpx", 12_930_220, "application/gpx+xml", { kind: "transferring", done: 5_600_000, total: 12_930_220 })],
     },
     { from: null, ago: 8 * HOUR, state: { kind: "unopenable", reason: "unknownKey" }, subject: "", body: "" },
-    { from: bob, ago: 1 * DAY + 2 * HOUR, state: opened, subject: "Re: Offer for the second floor", body: "That works for me. I have told the others that you decide.\n\nBob", missing: 1 },
-    { from: laptop, ago: 1 * DAY + 5 * HOUR, state: opened, subject: "Note to myself", body: "Paper for the printer, and the form for the notary." },
-    { from: clinic, ago: 2 * DAY, state: opened, subject: "Results", body: "The results are back and there is nothing to worry about. The doctor will explain them on Tuesday." },
-    { from: desk, ago: 3 * DAY, state: opened, subject: "Case 4398 is closed", body: "Thank you. We have closed the case and removed the files." },
+    { from: partyOf(bob), ago: 1 * DAY + 2 * HOUR, state: opened, subject: "Re: Offer for the second floor", body: "That works for me. I have told the others that you decide.\n\nBob", missing: 1 },
+    { from: youOf(me), ago: 1 * DAY + 5 * HOUR, state: opened, subject: "Note to myself", body: "Paper for the printer, and the form for the notary." },
+    { from: partyOf(locksmith), ago: 1 * DAY + 7 * HOUR, state: opened, subject: "Your new lock", body: "The lock you asked for in the shop has come. May I fit it on Wednesday?" },
+    { from: partyOf(clinic), ago: 2 * DAY, state: opened, subject: "Results", body: "The results are back and there is nothing to worry about. The doctor will explain them on Tuesday." },
+    { from: partyOf(desk), ago: 3 * DAY, state: opened, subject: "Case 4398 is closed", body: "Thank you. We have closed the case and removed the files." },
     { from: null, ago: 4 * DAY, state: { kind: "unopenable", reason: "damaged" }, subject: "", body: "" },
-    { from: bob, ago: 6 * DAY, state: opened, subject: "A name that is far too long to fit in any list of messages, whatever its width may be, and goes on", body: "Only to see what happens." },
-    { from: courier, ago: 9 * DAY, state: opened, subject: "Delivered", body: "Delivered on the second floor at 10:12." },
+    { from: partyOf(bob), ago: 6 * DAY, state: opened, subject: "A name that is far too long to fit in any list of messages, whatever its width may be, and goes on", body: "Only to see what happens." },
+    { from: partyOf(courier), ago: 9 * DAY, state: opened, subject: "Delivered", body: "Delivered on the second floor at 10:12." },
   ];
   const outgoing: Outgoing[] = [
     { folder: "outbox", to: [[clinic, { kind: "needsYou", reason: "recipientChanged" }]], ago: 20 * MINUTE, subject: "Re: Change of appointment", body: "Tuesday suits me.\n\nAlice" },
@@ -80,7 +81,7 @@ export function manyLetters(now: number, people: Contact[], count: number): Enve
     const contact = people[random % people.length] ?? null;
     const subject = `${subjects[(random >>> 4) % subjects.length] ?? ""} ${1000 + ((random >>> 8) % 9000)}`;
     return incomingView(
-      { from: contact, ago: 10 * DAY + index * 47 * MINUTE, state: opened, subject, body: `This is about ${subject.toLowerCase()}. Nothing is needed from you.` },
+      { from: contact && partyOf(contact), ago: 10 * DAY + index * 47 * MINUTE, state: opened, subject, body: `This is about ${subject.toLowerCase()}. Nothing is needed from you.` },
       1000 + index,
       now,
     );
@@ -90,9 +91,9 @@ export function manyLetters(now: number, people: Contact[], count: number): Enve
 function incomingView(letter: Incoming, index: number, now: number): EnvelopeView {
   return {
     row: {
-      id: hex(index + 1, 16),
+      id: letter.from ? `in-${hex(index + 1, 16)}` : `sealed-${index + 1}`,
       folder: "inbox",
-      from: letter.from ? partyOf(letter.from) : null,
+      from: letter.from,
       to: [],
       incoming: letter.state,
       subject: letter.subject,
@@ -112,7 +113,7 @@ function outgoingView(letter: Outgoing, index: number, now: number): EnvelopeVie
   const to: { party: Party; state: OutgoingState }[] = letter.to.map(([contact, state]) => ({ party: partyOf(contact), state }));
   return {
     row: {
-      id: hex(index + 501, 16), folder: letter.folder, from: null, to, incoming: null,
+      id: `out-${hex(index + 501, 16)}`, folder: letter.folder, from: null, to, incoming: null,
       subject: letter.subject, preview: letter.body.replace(/\s+/g, " ").slice(0, 120),
       at: now - letter.ago, claimedAt: null, attachments: letter.files?.length ?? 0,
     },

@@ -17,17 +17,18 @@ export function worldOf(scene: Scene, now = Date.now()): World {
   const people = contactsOf(now);
   const everyone = Object.values(people);
   const empty = scene === "empty" || stageOf(scene).kind === "onboarding" || scene === "welcome";
+  const me = {
+    name: "alice", address: "alice@localhost", account: hex(3, 32), ownCode: keyCode(1),
+    createdAt: now - 90 * DAY, relayAgrees: true,
+  };
   const world: World = {
     stage: stageOf(scene),
-    me: {
-      name: "alice", address: "alice@localhost", account: hex(3, 32), ownCode: keyCode(1),
-      createdAt: now - 90 * DAY, relayAgrees: true,
-    },
+    me,
     passphrase: "harbour violin cactus amber tunnel lantern mosaic",
     recoveryWords:
       "ladder quiz orbit velvet anchor maple tiger canvas bronze willow ember garden hollow pepper signal teapot umbrella fabric crystal meadow napkin puzzle raven summit".split(" "),
     contacts: empty ? [] : everyone,
-    envelopes: empty ? [] : letters(now, people),
+    envelopes: empty ? [] : letters(now, me, people),
     drafts: empty ? [] : draftsOf(now, people),
     settings: settingsOf(),
     status: {
@@ -104,6 +105,7 @@ function contactsOf(now: number) {
         { at: now - 2 * DAY, kind: "signedChange" },
       ],
     }),
+    locksmith: contact(16, "locksmith", "locksmith@localhost", { addedAt: now - 31 * HOUR, stranger: true, evidence: [{ at: now - 31 * HOUR, kind: "first" }] }),
     laptop: contact(15, "Alice’s laptop", "alice.laptop@localhost", {
       compared: "compared", comparedAt: now - 70 * DAY,
       evidence: [

@@ -1,6 +1,6 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
 import type { Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Port, Result, Settings, Stage } from "../port";
-import { hex, keyCode, leftTheOutbox, partyOf, type World } from "./world";
+import { hex, keyCode, leftTheOutbox, messageOf, partyOf, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
 const WORDS = "harbour violin cactus amber tunnel lantern mosaic pebble saddle thistle walnut zephyr copper drizzle falcon ginger".split(" ");
@@ -57,7 +57,7 @@ export class FakeShell implements Port {
     this.#answer("passphraseStrength", () => {
       const power = Math.min(40, passphrase.length * 0.9);
       const score = power < 6 ? 0 : power < 9 ? 1 : power < 12 ? 2 : power < 16 ? 3 : 4;
-      return { score, warning: score < 2 ? "This is similar to a commonly used password." : null, guessesLog10: power } as const;
+      return { score, warning: score < 2 ? "ThisIsSimilarToACommonlyUsedPassword" : null, guessesLog10: Math.round(power) };
     });
   unlockTime = () => this.#answer("unlockTime", () => ({ milliseconds: 940, memoryMiB: 256 }));
 
@@ -154,7 +154,7 @@ export class FakeShell implements Port {
     this.#answer("newDraft", () => {
       const answered = inReplyTo === null ? null : this.#envelope(inReplyTo).row;
       const draft: Draft = {
-        id: hex(this.#made++, 16), inReplyTo, body: "", files: [], savedAt: Date.now(),
+        id: hex(this.#made++, 16), inReplyTo: answered && messageOf(answered.id), body: "", files: [], savedAt: Date.now(),
         to: answered?.from ? [answered.from.account] : (answered?.to.map((to) => to.party.account) ?? []),
         subject: answered ? `Re: ${answered.subject.replace(/^Re: /, "")}` : "",
       };
@@ -190,7 +190,7 @@ export class FakeShell implements Port {
       const draft = { ...this.#draft(id), ...text };
       if (text.to.length === 0) throw fail({ kind: "noRecipients" });
       if (text.body.trim() === "" && draft.files.length === 0) throw fail({ kind: "emptyMessage" });
-      const held = text.to.map((account) => this.#contact(account)).find((contact) => contact.held);
+      const held = text.to.filter((account) => account !== this.world.me.account).map((account) => this.#contact(account)).find((contact) => contact.held);
       if (held) throw fail({ kind: "contactHeld", account: held.account });
       const view = this.#seal(draft);
       this.world.drafts = this.world.drafts.filter((kept) => kept.id !== id);
@@ -253,7 +253,9 @@ export class FakeShell implements Port {
       if (!/^[a-z][a-z0-9._-]{1,31}$/.test(name) || !relay) throw fail({ kind: "addressInvalid" });
       if (relay !== "localhost") throw fail({ kind: "addressElsewhere", relay });
       if (name.startsWith("nobody")) throw fail({ kind: "addressUnknown" });
-      if (this.world.contacts.some((contact) => contact.address === `${name}@${relay}`)) throw fail({ kind: "contactExists" });
+      const known = this.world.contacts.find((contact) => contact.address === `${name}@${relay}`);
+      if (known?.stranger) return this.#setContact({ ...known, stranger: false });
+      if (known || `${name}@${relay}` === this.world.me.address) throw fail({ kind: "contactExists" });
       const seed = this.#made++;
       const contact: Contact = {
         account: hex(seed, 32), name: name.charAt(0).toUpperCase() + name.slice(1), address: `${name}@${relay}`, addedAt: Date.now(),
@@ -268,15 +270,18 @@ export class FakeShell implements Port {
     this.#answer("renameContact", () => this.#setContact({ ...this.#contact(account), name }), "open");
   removeContact = (account: string) =>
     this.#answer("removeContact", () => {
-      this.world.contacts = this.world.contacts.filter((contact) => contact.account !== account);
-      this.#later(() => this.tell("contactsChanged", { account }));
+      this.#setContact({ ...this.#contact(account), stranger: true });
       return null;
     }, "open");
   markCompared = (account: string, same: boolean) =>
     this.#answer("markCompared", () => {
       const contact = this.#contact(account);
       const at = Date.now();
-      if (!same) return this.#setContact({ ...contact, compared: "changedUnexplained", held: true });
+      if (!same)
+        return this.#setContact({
+          ...contact, compared: "changedUnexplained", comparedAt: null, held: true,
+          evidence: [...contact.evidence, { at, kind: "differed" }],
+        });
       return this.#setContact({
         ...contact, compared: "compared", comparedAt: at, held: false,
         evidence: [...contact.evidence, { at, kind: "compared" }],
@@ -313,8 +318,8 @@ export class FakeShell implements Port {
     const me = this.world.me;
     const view: EnvelopeView = {
       row: {
-        id: hex(this.#made++, 16), folder: "inbox", to: [], incoming: { kind: "waiting" }, subject, preview: body.slice(0, 120),
-        from: from ? partyOf(from) : { account: me.account, name: me.name, address: me.address, compared: "you" },
+        id: `in-${hex(this.#made++, 16)}`, folder: "inbox", to: [], incoming: { kind: "waiting" }, subject, preview: body.slice(0, 120),
+        from: from ? partyOf(from) : youOf(me),
         at: Date.now(), claimedAt: null, attachments: 0,
       },
       body, files: [], inReplyTo: null, missingBefore: 0,
@@ -367,8 +372,8 @@ export class FakeShell implements Port {
   #seal(draft: Draft): EnvelopeView {
     const view: EnvelopeView = {
       row: {
-        id: hex(this.#made++, 16), folder: "outbox", from: null, incoming: null, subject: draft.subject,
-        to: draft.to.map((account) => ({ party: partyOf(this.#contact(account)), state: { kind: "queued", behind: false } })),
+        id: `out-${hex(this.#made++, 16)}`, folder: "outbox", from: null, incoming: null, subject: draft.subject,
+        to: draft.to.map((account) => ({ party: account === this.world.me.account ? youOf(this.world.me) : partyOf(this.#contact(account)), state: { kind: "queued", behind: false } })),
         preview: draft.body.slice(0, 120), at: Date.now(), claimedAt: null, attachments: draft.files.length,
       },
       body: draft.body, files: draft.files, inReplyTo: draft.inReplyTo, missingBefore: 0,

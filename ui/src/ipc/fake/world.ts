@@ -40,6 +40,16 @@ export function partyOf(contact: Contact): Party {
   return { account: contact.account, name: contact.name, address: contact.address, compared: contact.compared };
 }
 
+/** As the shell names them: an account id cut short, and no address of one's own. */
+export function youOf(me: Me): Party {
+  return { account: me.account, name: me.account.slice(0, 8), address: "", compared: "you" };
+}
+
+/** The message of a row; that the two look alike is the fake's own affair. */
+export function messageOf(row: string): string {
+  return row.replace(/^\w+-/, "");
+}
+
 export function leftTheOutbox(states: OutgoingState[]): boolean {
   return states.every((state) => state.kind === "atRelay" || state.kind === "fetched" || state.kind === "recalled");
 }

@@ -1,5 +1,5 @@
 // The words for rows and people that several screens of envelopes share.
-import { worst, type EnvelopeRow, type OutgoingState, type Party } from "../../state";
+import { worst, type EnvelopeRow, type Face, type OutgoingState, type Party } from "../../state";
 import { m, names, sayIncoming, sayOutgoing, shortTime, trusts, unopenables } from "../../text";
 
 export const subjectOf = (row: EnvelopeRow): string => row.subject.trim() || m.row_no_subject();
@@ -11,6 +11,11 @@ export function whoOf(row: EnvelopeRow): string {
 }
 
 export const nameOf = (party: Party): string => (party.compared === "you" ? m.row_you() : party.name);
+
+/** A recipient whose account is all that a draft keeps. */
+export function nameOfAccount({ contacts }: Face, account: string): string {
+  return account === contacts.me?.account ? m.row_you() : (contacts.find(account)?.name ?? m.write_unknown());
+}
 
 export const worstOf = (row: EnvelopeRow): OutgoingState | null => worst(row.to.map((to) => to.state));
 
@@ -24,7 +29,7 @@ export function rowName(row: EnvelopeRow, now: number): string {
     : outgoing
       ? sayOutgoing(outgoing)
       : "";
-  const trust = row.from && row.from.compared !== "you" ? trusts[row.from.compared]() : "";
+  const trust = row.from ? trusts[row.from.compared]() : "";
   const files = row.attachments > 0 ? m.row_files({ count: row.attachments }) : "";
   const subject = row.incoming?.kind === "unopenable" ? "" : subjectOf(row);
   return [whoOf(row), subject, state, shortTime(row.at, now), files, trust].filter(Boolean).join(", ");
