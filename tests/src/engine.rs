@@ -24,6 +24,8 @@ use waxwing_client::view::{
 use waxwing_client::{App, Config, Failure};
 use waxwing_crypto::kdf::Passphrase;
 use waxwing_relay::Relay;
+use waxwing_relay::clock::SystemClock;
+use waxwing_relay::store::{AnyStore, SledOptions, SledStore};
 use waxwing_vault::{Open, State, Vault};
 use zeroize::Zeroizing;
 
@@ -32,13 +34,17 @@ pub const PASSPHRASE: &str = "seven quiet birds carry wax over the river";
 /// Nothing here takes so long, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Between looks whether a closed engine's last thread has let go of its folder.
+const LET_GO: Duration = Duration::from_millis(10);
+
 /// The relay library, run in this process.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct LoopbackRelay {
     running: Mutex<Option<Running>>,
-    /// The authorities by which clients know it; its own address when empty.
-    pub authorities: Mutex<Vec<String>>,
+    configure: Option<Configure>,
 }
+
+type Configure = Box<dyn Fn(&mut waxwing_relay::Config) + Send + Sync>;
 
 #[derive(Debug)]
 struct Running {
@@ -60,11 +66,9 @@ impl RelayHost for LoopbackRelay {
     ) -> HostFuture<'a, std::io::Result<SocketAddr>> {
         Box::pin(async move {
             let mut config = waxwing_relay::Config::new(dir, "localhost");
-            config.authorities = self
-                .authorities
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            if let Some(configure) = &self.configure {
+                configure(&mut config);
+            }
             let relay = Relay::open(config).await.map_err(std::io::Error::other)?;
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             let address = listener.local_addr()?;
@@ -103,14 +107,16 @@ pub struct Street {
 impl Street {
     /// A street with a running relay and nobody on it.
     pub async fn new() -> Self {
-        Self::known_as(Vec::new()).await
+        Self::with(|_| {}).await
     }
 
-    /// A street whose relay is reached by other addresses than its own.
-    pub async fn known_as(authorities: Vec<String>) -> Self {
+    /// A street whose relay is set up in another way.
+    pub async fn with(
+        configure: impl Fn(&mut waxwing_relay::Config) + Send + Sync + 'static,
+    ) -> Self {
         let root = tempfile::tempdir().expect("a folder");
         let relay = LoopbackRelay {
-            authorities: Mutex::new(authorities),
+            configure: Some(Box::new(configure)),
             ..LoopbackRelay::default()
         };
         let address = relay.start(&root.path().join("relay"), 0).await;
@@ -131,6 +137,22 @@ impl Street {
         let dir = self.relay_dir();
         let started = self.relay.start(&dir, self.address.port()).await;
         started.expect("the relay starts again");
+    }
+
+    /// Stops the relay, changes what it keeps behind its back, and starts it again.
+    pub async fn lie(&self, change: impl AsyncFnOnce(&AnyStore)) {
+        self.stop_relay().await;
+        let options = SledOptions {
+            folder: self.relay_dir(),
+            cache_bytes: 8 << 20,
+            reserve_bytes: 0,
+            clock: Arc::new(SystemClock),
+        };
+        let store = SledStore::open(&options).expect("its folder").into_any();
+        change(&store).await;
+        store.close().await.expect("it closes");
+        drop(store);
+        self.start_relay().await;
     }
 
     /// The relay's folder.
@@ -169,16 +191,21 @@ impl Street {
 
     /// Somebody's engine, started over whatever is in the folder.
     pub async fn open(&self, name: &str) -> Engine {
-        let config = Config::new(
-            name.to_owned(),
-            self.dir(name),
-            self.root.path().join("no-relay"),
-            Arc::new(LoopbackRelay::default()),
-        );
-        let app = App::start(config).await.expect("the engine starts");
-        Engine {
-            app,
-            name: name.to_owned(),
+        loop {
+            let config = Config::new(
+                name.to_owned(),
+                self.dir(name),
+                self.root.path().join("no-relay"),
+                Arc::new(LoopbackRelay::default()),
+            );
+            let app = App::start(config).await.expect("the engine starts");
+            if app.stage().await != Stage::InUse {
+                let name = name.to_owned();
+                return Engine { app, name };
+            }
+            // A thread of the engine before it still writes.
+            app.close().await;
+            tokio::time::sleep(LET_GO).await;
         }
     }
 
@@ -193,8 +220,12 @@ impl Street {
 
     /// Looks into the vault of somebody whose Waxwing is closed, or changes it.
     pub fn with_vault<T>(&self, name: &str, look: impl FnOnce(&Open) -> T) -> T {
-        let Ok(State::Locked(locked)) = Vault::look(&self.dir(name)) else {
-            unreachable!("a closed vault");
+        let locked = loop {
+            match Vault::look(&self.dir(name)) {
+                Ok(State::Locked(locked)) => break locked,
+                Ok(State::InUse) => std::thread::sleep(LET_GO),
+                other => unreachable!("a closed vault, not {other:?}"),
+            }
         };
         let open = locked.unlock(&Passphrase::new(PASSPHRASE));
         look(&open.expect("the passphrase opens it"))

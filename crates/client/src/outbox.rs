@@ -141,8 +141,9 @@ async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {
     }
     match send(app, &mut row).await {
         Ok(()) => {
+            app.leave_lane(row, DeliveryState::AtRelay).await?;
             app.wakers.watch.notify_one();
-            app.leave_lane(row, DeliveryState::AtRelay).await
+            Ok(())
         }
         Err(error) => {
             tracing::info!(%error, "an envelope was not taken");
