@@ -5,6 +5,7 @@
 pub mod desk;
 pub mod engine;
 pub mod kill;
+pub mod kill_engine;
 pub mod kill_vault;
 pub mod parsers;
 pub mod people;
