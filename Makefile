@@ -53,8 +53,8 @@ licences: setup-tests ## licences, sources, bans and known advisories of every d
 face-checks: setup-tests face
 	npm --prefix ui run --silent lint
 	npm --prefix ui run --silent check
-	npm --prefix ui run --silent test
-	npm --prefix ui run --silent test:browser
+	timeout 600 npm --prefix ui run --silent test
+	timeout 1200 npm --prefix ui run --silent test:browser
 
 bindings: ## write the face's view of the shell's commands anew
 	WAXWING_WRITE_BINDINGS=1 cargo test --quiet -p waxwing --lib
