@@ -223,6 +223,34 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use specta_typescript::Typescript;
+    use std::collections::BTreeSet;
+
+    /// What no capability file names, no window can call; what is named there and gone is stale.
+    #[test]
+    fn every_command_is_granted_by_name_to_some_window() {
+        let dir = tempfile::tempdir().unwrap();
+        let bindings = dir.path().join("bindings.ts");
+        super::interface()
+            .export(Typescript::default(), &bindings)
+            .unwrap();
+        let bindings = std::fs::read_to_string(bindings).unwrap();
+        let commands: BTreeSet<String> = bindings
+            .split("__TAURI_INVOKE(\"")
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+            .collect();
+        let main: serde_json::Value =
+            serde_json::from_str(include_str!("../../capabilities/main.json")).unwrap();
+        let granted: BTreeSet<String> = main["permissions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|permission| permission.as_str()?.strip_prefix("allow-"))
+            .map(|name| name.replace('-', "_"))
+            .collect();
+        assert!(commands.contains("send_draft"), "no commands were found");
+        assert_eq!(commands, granted);
+    }
 
     /// The face's bindings are generated from the commands and events here; `make bindings`
     /// writes them anew.
