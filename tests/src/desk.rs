@@ -88,6 +88,15 @@ impl Desk {
         Ok(window)
     }
 
+    /// Starts a profile that is already open, and waits until that second start has ended.
+    pub async fn start_again(&self, profile: &str) -> Result<std::process::ExitStatus> {
+        let mut again = self
+            .command(&application()?.to_string_lossy())
+            .args(["--profile", profile])
+            .spawn()?;
+        crate::desktop::until("the second start did not end", || Ok(again.try_wait()?)).await
+    }
+
     /// A command that sees this desk as the person's home.
     pub fn command(&self, program: &str) -> Command {
         let home = self.home.path();
@@ -235,27 +244,34 @@ impl Window {
         let folder = root().join("target/screens/window");
         std::fs::create_dir_all(&folder)?;
         let path = folder.join(format!("{name}.png"));
-        let title = match self.profile.as_str() {
-            "default" => "^Waxwing$".to_owned(),
-            other => format!("^Waxwing .{other}.$"),
-        };
-        let found = Command::new("xdotool")
-            .args(["search", "--onlyvisible", "--name", &title])
-            .output()?;
-        let ids = String::from_utf8(found.stdout)?;
-        let id = ids
-            .lines()
-            .last()
-            .with_context(|| format!("no window is called {title}"))?;
-        Command::new("xdotool")
-            .args(["windowactivate", "--sync", id])
-            .status()?;
+        let id = self.activate()?;
         let taken = Command::new("import")
-            .args(["-window", id])
+            .args(["-window", &id])
             .arg(&path)
             .status()?;
-        ensure!(taken.success(), "no picture of {title}");
+        ensure!(taken.success(), "no picture of {}", self.title());
         Ok(path)
+    }
+
+    /// Brings the window to the front, as a click on it would, and gives its number.
+    pub fn activate(&self) -> Result<String> {
+        let id = self.id()?;
+        crate::desktop::xdotool(&["windowactivate", "--sync", &id])?;
+        Ok(id)
+    }
+
+    /// The title, as a regular expression.
+    pub fn title(&self) -> String {
+        match self.profile.as_str() {
+            "default" => "^Waxwing$".to_owned(),
+            other => format!("^Waxwing .{other}.$"),
+        }
+    }
+
+    /// The number that the screen knows the visible window by.
+    pub fn id(&self) -> Result<String> {
+        let title = self.title();
+        visible(&title)?.with_context(|| format!("no window is called {title}"))
     }
 
     /// `kill -9` of the app: no destructor runs, nothing is flushed.
@@ -327,8 +343,19 @@ pub fn named(element: &str, name: &str) -> String {
     format!("//{element}[@aria-label={name:?} or normalize-space(.)={name:?} or @title={name:?}]")
 }
 
+/// The visible window with this title.
+pub fn visible(title: &str) -> Result<Option<String>> {
+    let found = Command::new("xdotool")
+        .args(["search", "--onlyvisible", "--name", title])
+        .output()?;
+    Ok(String::from_utf8(found.stdout)?
+        .lines()
+        .last()
+        .map(str::to_owned))
+}
+
 /// Waits until a process has ended: not there, or waiting to be reaped.
-fn gone(pid: u32) -> Result<()> {
+pub fn gone(pid: u32) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while Path::new(&format!("/proc/{pid}/exe")).exists() {
         ensure!(Instant::now() < deadline, "the app did not end");

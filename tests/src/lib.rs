@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::missing_errors_doc)]
 
 pub mod desk;
+pub mod desktop;
 pub mod engine;
 pub mod kill;
 pub mod kill_engine;

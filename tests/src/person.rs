@@ -1,9 +1,9 @@
 //! What a person does at a window, in the words of the screen.
 
-use crate::desk::{Window, named};
+use crate::desk::{Window, named, visible};
+use crate::desktop::xdotool;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 use thirtyfour::Key;
 use thirtyfour::prelude::ElementQueryable as _;
@@ -79,6 +79,17 @@ impl Window {
     pub async fn unlock(&self) -> Result<()> {
         self.type_into("Passphrase", PASSPHRASE).await?;
         self.press("Unlock").await
+    }
+
+    /// Turns a switch to the other side.
+    pub async fn press_switch(&self, label: &str) -> Result<()> {
+        self.see(&format!(
+            "//button[@role='switch'][@id = //label[normalize-space(.)={label:?}]/@for]"
+        ))
+        .await?
+        .click()
+        .await?;
+        Ok(())
     }
 
     /// Goes to a folder in the rail.
@@ -167,8 +178,7 @@ pub fn answer_picker(title: &str, path: &Path) -> Result<()> {
         vec!["key", "--delay", "200", "ctrl+a"],
         vec!["type", "--delay", "10", path],
     ] {
-        let done = Command::new("xdotool").args(&step).status()?;
-        ensure!(done.success(), "xdotool {step:?} failed");
+        xdotool(&step)?;
     }
     // The first may only close the list of completions.
     while visible(title)?.is_some() {
@@ -176,20 +186,7 @@ pub fn answer_picker(title: &str, path: &Path) -> Result<()> {
             Instant::now() < deadline,
             "the picker {title:?} did not close"
         );
-        Command::new("xdotool")
-            .args(["key", "--delay", "300", "Return"])
-            .status()?;
+        xdotool(&["key", "--delay", "300", "Return"])?;
     }
     Ok(())
-}
-
-/// The visible window with this title.
-fn visible(title: &str) -> Result<Option<String>> {
-    let found = Command::new("xdotool")
-        .args(["search", "--onlyvisible", "--name", title])
-        .output()?;
-    Ok(String::from_utf8(found.stdout)?
-        .lines()
-        .last()
-        .map(str::to_owned))
 }

@@ -1,0 +1,295 @@
+//! What stands around a window on a person's desktop: a notification daemon, a file manager to
+//! drag from, a tray. The first two are programs of Debian; the tray is a `StatusNotifierWatcher`
+//! and a reader of menus, as the freedesktop and dbusmenu specifications have them.
+
+use crate::desk::{Desk, root};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value as Json;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
+use zbus::{Connection, connection, fdo, interface, proxy};
+
+/// How long a person would wait before calling it broken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often something outside that gives no sign is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A program that ends with the test.
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// dunst, which shows notifications and remembers them.
+pub struct Notifications(#[allow(dead_code, reason = "ends with it")] Running);
+
+impl Notifications {
+    /// Starts the daemon and waits until it answers.
+    pub async fn start(desk: &Desk) -> Result<Self> {
+        let daemon = desk
+            .command("dunst")
+            .stderr(Stdio::null())
+            .spawn()
+            .context("dunst is missing: run `make setup-tests`")?;
+        let notifications = Self(Running(daemon));
+        let bus = fdo::DBusProxy::new(&Connection::session().await?).await?;
+        // Asked of the bus: a question to the name itself would start a second daemon.
+        let deadline = Instant::now() + PATIENCE;
+        while !bus
+            .name_has_owner("org.freedesktop.Notifications".try_into()?)
+            .await?
+        {
+            ensure!(Instant::now() < deadline, "dunst does not take its name");
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(notifications)
+    }
+
+    /// Waits for a notification with this body and gives everything that was shown so far.
+    pub async fn see(&self, body: &str) -> Result<String> {
+        until(&format!("no notification says {body:?}"), || {
+            // Only what is closed stands in the history.
+            Command::new("dunstctl").arg("close-all").status()?;
+            let history = Command::new("dunstctl").arg("history").output()?.stdout;
+            let history: Json = serde_json::from_slice(&history)?;
+            let shown: Vec<&Json> = history["data"][0]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .collect();
+            let said = shown.iter().any(|one| one["body"]["data"] == body);
+            Ok(said.then(|| history.to_string()))
+        })
+        .await
+    }
+}
+
+/// Drags a file from another window to the middle of a window.
+pub async fn drag(file: &Path, target: &crate::desk::Window) -> Result<()> {
+    const TITLE: &str = "Files to drag";
+    let source = Command::new("/usr/bin/python3")
+        .arg(root().join("tests/desktop/drag_source.py"))
+        .args([TITLE, "1300", "700"])
+        .arg(file)
+        .spawn()
+        .context("python3-gi is missing: run `make setup-tests`")?;
+    let _source = Running(source);
+    let from = until("the file manager did not open", || middle(TITLE)).await?;
+    let to = middle(&target.title())?.context("the window is not on the screen")?;
+    xdotool(&["windowactivate", "--sync", &target.id()?])?;
+    let at = |(x, y): (i64, i64), by: i64| [(x + by).to_string(), (y + by).to_string()];
+    let move_to = |place: [String; 2]| xdotool(&["mousemove", "--sync", &place[0], &place[1]]);
+    move_to(at(from, 0))?;
+    xdotool(&["mousedown", "1"])?;
+    // A drag begins when the hand has moved, and a target is told when it moves over it.
+    for step in [4, 8, 16, 32] {
+        move_to(at(from, step))?;
+        tokio::time::sleep(LOOK).await;
+    }
+    for step in [0, 4, 8, 12] {
+        move_to(at(to, step))?;
+        tokio::time::sleep(LOOK).await;
+    }
+    xdotool(&["mouseup", "1"])
+}
+
+/// The middle of a visible window, in pixels of the screen.
+fn middle(title: &str) -> Result<Option<(i64, i64)>> {
+    let found = Command::new("xdotool")
+        .args([
+            "search",
+            "--onlyvisible",
+            "--name",
+            title,
+            "getwindowgeometry",
+            "--shell",
+        ])
+        .output()?;
+    let text = String::from_utf8(found.stdout)?;
+    let number = |name: &str| {
+        text.lines().find_map(|line| {
+            line.strip_prefix(name)?
+                .strip_prefix('=')?
+                .parse::<i64>()
+                .ok()
+        })
+    };
+    Ok((|| {
+        Some((
+            number("X")? + number("WIDTH")? / 2,
+            number("Y")? + number("HEIGHT")? / 2,
+        ))
+    })())
+}
+
+/// Presses keys as the hand does: whatever has the focus gets them, the window manager first.
+pub fn xdotool(arguments: &[&str]) -> Result<()> {
+    let done = Command::new("xdotool").args(arguments).status()?;
+    ensure!(done.success(), "xdotool {arguments:?} failed");
+    Ok(())
+}
+
+/// The title of the window that has the focus.
+pub fn in_front() -> Result<String> {
+    let name = Command::new("xdotool")
+        .args(["getactivewindow", "getwindowname"])
+        .output()?
+        .stdout;
+    Ok(String::from_utf8(name)?.trim().to_owned())
+}
+
+/// Waits until a look at something outside gives an answer.
+pub async fn until<T>(otherwise: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        ensure!(Instant::now() < deadline, "{otherwise}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A tray: programs put their icons here, and their menus are read and pressed.
+pub struct Tray {
+    bus: Connection,
+    icons: tokio::sync::mpsc::UnboundedReceiver<Icon>,
+}
+
+/// An icon in the tray: who put it there and where it describes itself.
+#[derive(Debug, Clone)]
+pub struct Icon {
+    owner: String,
+    path: String,
+}
+
+struct Watcher(tokio::sync::mpsc::UnboundedSender<Icon>);
+
+#[interface(name = "org.kde.StatusNotifierWatcher")]
+impl Watcher {
+    fn register_status_notifier_item(
+        &self,
+        service: &str,
+        #[zbus(header)] header: zbus::message::Header<'_>,
+    ) -> fdo::Result<()> {
+        let sender = header.sender().map(ToString::to_string).unwrap_or_default();
+        // A path of the caller, or the name of a bus with the path that everybody uses.
+        let icon = if service.starts_with('/') {
+            Icon {
+                owner: sender,
+                path: service.to_owned(),
+            }
+        } else {
+            Icon {
+                owner: service.to_owned(),
+                path: "/StatusNotifierItem".to_owned(),
+            }
+        };
+        self.0
+            .send(icon)
+            .map_err(|_| fdo::Error::Failed("the tray is gone".to_owned()))
+    }
+
+    #[zbus(property)]
+    fn is_status_notifier_host_registered(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn protocol_version(&self) -> i32 {
+        0
+    }
+}
+
+#[proxy(interface = "org.kde.StatusNotifierItem", assume_defaults = false)]
+trait StatusNotifierItem {
+    #[zbus(property)]
+    fn menu(&self) -> zbus::Result<OwnedObjectPath>;
+}
+
+type Layout = (
+    i32,
+    std::collections::HashMap<String, OwnedValue>,
+    Vec<OwnedValue>,
+);
+
+#[proxy(interface = "com.canonical.dbusmenu", assume_defaults = false)]
+trait Menu {
+    fn get_layout(
+        &self,
+        parent: i32,
+        depth: i32,
+        properties: &[&str],
+    ) -> zbus::Result<(u32, Layout)>;
+    fn event(&self, id: i32, event: &str, data: &Value<'_>, timestamp: u32) -> zbus::Result<()>;
+}
+
+impl Tray {
+    /// Puts a tray on the desktop.
+    pub async fn start() -> Result<Self> {
+        let (sender, icons) = tokio::sync::mpsc::unbounded_channel();
+        let bus = connection::Builder::session()?
+            .name("org.kde.StatusNotifierWatcher")?
+            .serve_at("/StatusNotifierWatcher", Watcher(sender))?
+            .build()
+            .await
+            .context("no session bus: use tools/with-display.sh")?;
+        Ok(Self { bus, icons })
+    }
+
+    /// Waits for the next icon.
+    pub async fn icon(&mut self) -> Result<Icon> {
+        tokio::time::timeout(PATIENCE, self.icons.recv())
+            .await
+            .context("no icon was put into the tray")?
+            .context("the tray is gone")
+    }
+
+    /// The entries of an icon's menu, in order, with the numbers that they are pressed by.
+    pub async fn entries(&self, icon: &Icon) -> Result<Vec<(i32, String)>> {
+        let (_, (_, _, children)) = self.menu(icon).await?.get_layout(0, 1, &["label"]).await?;
+        let mut entries = Vec::new();
+        for child in children {
+            let (id, properties, _): Layout = Value::from(child).try_into()?;
+            if let Some(label) = properties.get("label") {
+                entries.push((id, label.downcast_ref::<String>()?.replace('_', "")));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Presses an entry.
+    pub async fn press(&self, icon: &Icon, label: &str) -> Result<()> {
+        let entries = self.entries(icon).await?;
+        let (id, _) = entries
+            .iter()
+            .find(|(_, entry)| entry == label)
+            .with_context(|| format!("the tray's menu has only {entries:?}"))?;
+        self.menu(icon)
+            .await?
+            .event(*id, "clicked", &Value::from(0i32), 0)
+            .await?;
+        Ok(())
+    }
+
+    async fn menu(&self, icon: &Icon) -> Result<MenuProxy<'_>> {
+        let item = StatusNotifierItemProxy::builder(&self.bus)
+            .destination(icon.owner.clone())?
+            .path(icon.path.clone())?
+            .build()
+            .await?;
+        let path = item.menu().await?;
+        Ok(MenuProxy::builder(&self.bus)
+            .destination(icon.owner.clone())?
+            .path(path)?
+            .build()
+            .await?)
+    }
+}

@@ -1,0 +1,141 @@
+//! The window among what stands around it on a desktop: dropped files, pickers, notifications,
+//! the tray, a second start.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use anyhow::{Result, ensure};
+use std::fs;
+use waxwing_tests::desk::{Desk, gone, visible};
+use waxwing_tests::desktop::{self, Notifications, Tray, until, xdotool};
+use waxwing_tests::person::answer_picker;
+
+#[tokio::test]
+async fn files_are_dropped_a_notification_shows_no_text_and_a_file_is_saved_elsewhere() -> Result<()>
+{
+    let desk = Desk::new()?;
+    let alice = desk.open("default").await?;
+    alice.set_up("alice").await?;
+    let bob = desk.open("second").await?;
+    bob.set_up("bob").await?;
+    alice.add_contact("bob@localhost").await?;
+
+    // Dropped on the draft that is being written.
+    let chart = desk.path().join("chart.csv");
+    fs::write(&chart, "hour,depth\n06:00,4.2\n")?;
+    let notifications = Notifications::start(&desk).await?;
+    alice
+        .write_to("bob", "Soundings", "Only your eyes see this.")
+        .await?;
+    desktop::drag(&chart, &alice).await?;
+    alice
+        .see("//button[@aria-label='Take chart.csv off']")
+        .await?;
+
+    // The other one looks elsewhere, and is told how many wait (the first is the test envelope of
+    // the set-up), and no more.
+    alice.activate()?;
+    alice.send().await?;
+    let shown = notifications.see("2 envelopes wait").await?;
+    for secret in ["alice", "Soundings", "eyes", "chart"] {
+        ensure!(
+            !shown.contains(secret),
+            "a notification shows {secret:?}: {shown}"
+        );
+    }
+
+    // Who chose to see the sender sees the sender, and still no text.
+    bob.go("Settings").await?;
+    bob.press("Who").await?;
+    alice.activate()?;
+    alice.write_to("bob", "Again", "And not this.").await?;
+    alice.send().await?;
+    let shown = notifications.see("An envelope from alice").await?;
+    for secret in ["Soundings", "Again", "eyes", "not this"] {
+        ensure!(
+            !shown.contains(secret),
+            "a notification shows {secret:?}: {shown}"
+        );
+    }
+
+    // Saved under the name and in the folder that the person gives.
+    bob.go("Inbox").await?;
+    bob.see_row(&["alice", "Soundings"]).await?.click().await?;
+    let elsewhere = desk.path().join("kept").join("soundings.csv");
+    fs::create_dir(elsewhere.parent().unwrap())?;
+    bob.press("Save as … chart.csv").await?;
+    answer_picker("Save File", &elsewhere)?;
+    bob.see_text("Saved as").await?;
+    assert_eq!(fs::read(&elsewhere)?, fs::read(&chart)?);
+
+    bob.close().await?;
+    alice.close().await
+}
+
+#[tokio::test]
+async fn the_tray_keeps_opens_locks_and_quits() -> Result<()> {
+    let desk = Desk::new()?;
+    let mut tray = Tray::start().await?;
+    let alice = desk.open("default").await?;
+    let icon = tray.icon().await?;
+    alice.set_up("alice").await?;
+    let labels: Vec<String> = tray
+        .entries(&icon)
+        .await?
+        .into_iter()
+        .map(|(_, label)| label)
+        .collect();
+    assert_eq!(labels, ["Open Waxwing", "Lock now", "Quit"]);
+
+    // Who chose so closes the window and keeps the app.
+    alice.go("Settings").await?;
+    alice
+        .press_switch("Keep running when the window is closed")
+        .await?;
+    alice.activate()?;
+    xdotool(&["key", "alt+F4"])?;
+    until("the window did not close", || {
+        Ok(visible(&alice.title())?.is_none().then_some(()))
+    })
+    .await?;
+    tray.press(&icon, "Open Waxwing").await?;
+    until("the window did not come back", || visible(&alice.title())).await?;
+
+    tray.press(&icon, "Lock now").await?;
+    alice.see_text("Waxwing is locked").await?;
+
+    let pid = alice.pid()?;
+    tray.press(&icon, "Quit").await?;
+    gone(pid)
+}
+
+#[tokio::test]
+async fn without_a_tray_closing_the_window_quits() -> Result<()> {
+    let desk = Desk::new()?;
+    let alice = desk.open("default").await?;
+    alice.set_up("alice").await?;
+    let pid = alice.pid()?;
+    alice.activate()?;
+    xdotool(&["key", "alt+F4"])?;
+    gone(pid)
+}
+
+#[tokio::test]
+async fn starting_an_open_profile_again_brings_its_window_to_the_front_and_says_so() -> Result<()> {
+    let desk = Desk::new()?;
+    let alice = desk.open("default").await?;
+    alice.set_up("alice").await?;
+    let bob = desk.open("second").await?;
+    bob.activate()?;
+    ensure!(desktop::in_front()? == "Waxwing (second)");
+
+    let again = desk.start_again("default").await?;
+    ensure!(again.success(), "the second start ended with {again}");
+    alice.see_text("This vault was already open here.").await?;
+    until("the open window did not come to the front", || {
+        Ok((desktop::in_front()? == "Waxwing").then_some(()))
+    })
+    .await?;
+
+    bob.close().await?;
+    alice.close().await
+}
