@@ -291,6 +291,15 @@ impl Engine {
         self.me().await.expect("open").account
     }
 
+    /// Moves to another relay.
+    pub async fn move_to(&self, relay: SocketAddr) -> Result<(), Failure> {
+        let mut settings = self.settings().await?;
+        settings.relay = RelayChoice::Address {
+            url: format!("http://{relay}"),
+        };
+        self.save_settings(settings).await.map(drop)
+    }
+
     /// Finds somebody by address; gives the account.
     pub async fn add(&self, name: &str) -> String {
         let contact = self.add_contact(format!("{name}@localhost")).await;

@@ -187,6 +187,7 @@ fn commit(store: &Store, n: u64) -> Result<()> {
         position: 0,
         envelope: EnvelopeId::new(id(n)),
         to: Vec::new(),
+        relay: 0,
         uploads: Vec::new(),
         length: 0,
         state: OutgoingState::Queued,

@@ -21,7 +21,7 @@ use waxwing_crypto::vault_header::{
     AccountSeed, DeviceSeed, EpochId, Header, HeaderError, Keyring, TransportSeed,
 };
 use waxwing_vault::rows::{
-    Contact, Draft, DraftId, LaneId, MailBox, Message, PrekeyKind, PrekeySecret, Replay,
+    Contact, Draft, DraftId, LaneId, MailBox, Message, Place, PrekeyKind, PrekeySecret, Replay,
 };
 use waxwing_vault::{Open, Page, State, UnlockError, Vault, VaultError};
 use waxwing_wire::ids::{
@@ -571,21 +571,22 @@ fn an_acknowledgement_is_owed_only_with_the_envelope_on_disk() {
     let mut home = Home::new();
     let (open, _) = home.create();
     let carriage = open.carriage();
+    let place = Place { relay: 0, seq: 1 };
     let failed = carriage.commit(|tx| {
-        tx.keep(1, 1, 1, b"ciphertext")?;
+        tx.keep(place, 1, 1, b"ciphertext")?;
         Err::<(), _>(VaultError::DiskFull)
     });
     assert_eq!(failed.unwrap_err(), VaultError::DiskFull);
     assert!(carriage.owed_acks().unwrap().is_empty());
-    assert_eq!(carriage.cursor().unwrap(), 0);
+    assert_eq!(carriage.cursor(0).unwrap(), 0);
     assert!(
         carriage
-            .commit(|tx| tx.keep(1, 1, 1, b"ciphertext"))
+            .commit(|tx| tx.keep(place, 1, 1, b"ciphertext"))
             .unwrap()
     );
     assert!(
         !carriage
-            .commit(|tx| tx.keep(1, 1, 1, b"ciphertext"))
+            .commit(|tx| tx.keep(place, 1, 1, b"ciphertext"))
             .unwrap()
     );
     assert_eq!(carriage.incoming_count().unwrap(), 1);

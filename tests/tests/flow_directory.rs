@@ -9,8 +9,7 @@ use waxwing_crypto::envelope::Received;
 use waxwing_crypto::keys::AccountKey;
 use waxwing_relay::store::{Expect, Space};
 use waxwing_tests::engine::{Engine, Street};
-use waxwing_vault::VaultError;
-use waxwing_vault::rows::{Contact, OwnCard, PrekeySecret};
+use waxwing_vault::rows::{Contact, OwnCard, Place, PrekeySecret};
 use waxwing_wire::card::{Card, CardBody, VerifiedCard, bytes_to_sign};
 use waxwing_wire::cose::Sign1;
 use waxwing_wire::cose_key::IdentityPublic;
@@ -193,7 +192,11 @@ async fn what_was_sealed_to_a_lost_prekey_is_sealed_again_and_delivered_once() {
     bob.close().await;
     street.with_vault("bob", |open| {
         let waiting = open.carriage().incoming().unwrap();
-        let bytes = open.carriage().fetched(waiting[0].seq).unwrap().unwrap();
+        let bytes = open
+            .carriage()
+            .fetched(waiting[0].place())
+            .unwrap()
+            .unwrap();
         let kid = Received::decode(&bytes).unwrap().kid();
         let lost = open
             .store()
@@ -244,17 +247,20 @@ async fn the_same_envelope_twice_is_opened_once() {
         alice.until_fetched(&message).await;
         bob.close().await;
         street.with_vault("bob", |open| {
-            // As a relay does that hands it out again under another number.
+            // As it comes when another relay hands it out too.
             let carriage = open.carriage();
             let waiting = carriage.incoming().unwrap();
             let row = waiting.last().unwrap();
-            let bytes = carriage.fetched(row.seq).unwrap().unwrap();
+            let bytes = carriage.fetched(row.place()).unwrap().unwrap();
             let again = carriage.commit(|tx| {
-                tx.keep(row.seq + 1000, row.received_at, row.fetched_at, &bytes)?;
-                tx.set_cursor(row.seq)?;
-                Ok::<_, VaultError>(())
+                let relay = row.relay + 1;
+                let again = Place {
+                    relay,
+                    ..row.place()
+                };
+                tx.keep(again, row.received_at, row.fetched_at, &bytes)
             });
-            again.unwrap();
+            assert!(again.unwrap());
             assert_eq!(carriage.incoming_count().unwrap(), 2);
         });
         bob = street.open("bob").await;

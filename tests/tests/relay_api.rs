@@ -63,7 +63,7 @@ async fn anyone_may_ask_what_the_relay_is() {
 }
 
 #[tokio::test]
-async fn cards_are_replaced_only_by_their_successors() {
+async fn cards_are_replaced_only_by_later_ones() {
     let running = running().await;
     let alice = running.person().await;
     let bob = running.person().await;
@@ -117,22 +117,14 @@ async fn cards_are_replaced_only_by_their_successors() {
         assert_eq!(put.slug(), Slug::CardInvalid, "{put:?}");
     };
     refused(first.card()).await;
-    // A card that skips one.
-    let third = sign_successor(
-        &alice.account_key,
-        &second,
-        vec![alice.entry()],
-        terms(START),
-    )
-    .unwrap();
-    let fourth = sign_successor(
-        &alice.account_key,
-        &third,
-        vec![alice.entry()],
-        terms(START),
-    )
-    .unwrap();
-    refused(fourth.card()).await;
+    let after = |card, issued_at| {
+        let devices = vec![alice.entry()];
+        sign_successor(&alice.account_key, card, devices, terms(issued_at)).unwrap()
+    };
+    let third = after(&second, START);
+    // A card of the next version that follows another one than the relay has.
+    let forked = after(&after(&first, START - 1), START);
+    refused(forked.card()).await;
     // An identity reset: a new key without the old key's signature.
     let thief = ed25519_dalek::SigningKey::from_bytes(&rand::random());
     let identity = IdentityPublic::from_bytes(thief.verifying_key().as_bytes()).unwrap();
@@ -158,6 +150,13 @@ async fn cards_are_replaced_only_by_their_successors() {
         .send(alice.put_card_call(rotated.as_bytes(), ("if-match", "\"2\"".into())))
         .await;
     assert_eq!((put.status, put.header("etag")), (StatusCode::OK, "\"3\""));
+    // Cards between were put at another relay.
+    let next = |card| sign_successor(&new, card, vec![alice.entry()], terms(START)).unwrap();
+    let fifth = next(&next(&rotated));
+    let put = alice
+        .send(alice.put_card_call(fifth.as_bytes(), ("if-match", "\"3\"".into())))
+        .await;
+    assert_eq!((put.status, put.header("etag")), (StatusCode::OK, "\"5\""));
 
     let nobody = AccountId::new([9; 32]);
     assert_eq!(
@@ -167,6 +166,37 @@ async fn cards_are_replaced_only_by_their_successors() {
     assert_eq!(
         bob.get("/v1/accounts/xyz/card").await.slug(),
         Slug::BodyInvalid
+    );
+}
+
+#[tokio::test]
+async fn who_moves_here_brings_the_present_card() {
+    let running = running().await;
+    let bob = running.person().await;
+    let alice = Person::new(running.address, bob.clock.clone());
+    let second = alice.next_card(vec![alice.entry()]);
+    let arrive = async |card: &Card| {
+        alice
+            .send(alice.put_card_call(card.as_bytes(), ("if-none-match", "*".into())))
+            .await
+    };
+    // An account id that was not derived from the key is somebody else's.
+    let thief = ed25519_dalek::SigningKey::from_bytes(&rand::random());
+    let identity = IdentityPublic::from_bytes(thief.verifying_key().as_bytes()).unwrap();
+    let body = second.body().clone();
+    let stolen = signed_alone(&thief, &CardBody { identity, ..body });
+    assert_eq!(arrive(&stolen).await.slug(), Slug::CardInvalid);
+
+    let put = arrive(second.card()).await;
+    assert_eq!(
+        (put.status, put.header("etag")),
+        (StatusCode::CREATED, "\"2\"")
+    );
+    assert_eq!(bob.get(alice.card_path()).await.body, second.as_bytes());
+    let older = arrive(alice.current().card()).await.problem();
+    assert_eq!(
+        (older.0, older.1.current_version),
+        (Slug::CardChanged, Some(2))
     );
 }
 
@@ -1586,7 +1616,7 @@ fn mutate(body: &mut Vec<u8>) {
 fn every_problem_is_provoked() {
     let cases: [fn(); 14] = [
         anyone_may_ask_what_the_relay_is,
-        cards_are_replaced_only_by_their_successors,
+        cards_are_replaced_only_by_later_ones,
         names_are_first_come_first_served,
         prekeys_are_published_and_claimed,
         envelopes_travel_and_are_told_of,

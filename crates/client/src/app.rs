@@ -6,10 +6,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::failure::Failure;
 use crate::files::Transfers;
 use crate::host::{LocalRelay, RelayHost};
-use crate::line::{self, Line, LineError, Signer};
+use crate::line::{self, LineError, Signer};
 use crate::outbox::Sending;
 use crate::vault::Vaulted;
-use crate::view::{Change, Language, Reason, RelayChoice, RelayState, Settings, UnlockTime};
+use crate::view::{Change, Language, RelayState, Settings, UnlockTime};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use url::Url;
 use waxwing_crypto::kdf::KdfParams;
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_vault::{Carriage, Store, VaultError};
@@ -118,6 +117,7 @@ pub(crate) struct Known {
 pub(crate) struct Wakers {
     pub(crate) outbox: Notify,
     pub(crate) inbox: Notify,
+    pub(crate) left: Notify,
     pub(crate) watch: Notify,
     pub(crate) upkeep: Notify,
     pub(crate) idle: Notify,
@@ -188,6 +188,7 @@ impl App {
 
     fn spawn_loops(&self) {
         self.spawn(crate::inbox::run(self.clone()));
+        self.spawn(crate::inbox::run_left(self.clone()));
         self.spawn(crate::outbox::run(self.clone()));
         self.spawn(crate::watch::run(self.clone()));
         self.spawn(crate::prekeys::run(self.clone()));
@@ -264,31 +265,6 @@ impl Inner {
     {
         let store = self.store()?;
         blocking(move || work(&store)).await
-    }
-
-    /// Where the relay is, found or started.
-    pub(crate) async fn base(&self) -> Result<Url, LineError> {
-        let choice = self.known().settings.relay.clone();
-        match choice {
-            RelayChoice::ThisComputer => self.local.find().await.map_err(|error| {
-                tracing::info!(%error, "the relay on this computer is not there");
-                LineError::of(Reason::RelayRefused)
-            }),
-            RelayChoice::Address { url } => {
-                Url::parse(&url).map_err(|_| LineError::of(Reason::NameNotFound))
-            }
-        }
-    }
-
-    /// A line to the relay, signed for this device.
-    pub(crate) async fn line(&self) -> Result<Line, LineError> {
-        let signer = self.signer().ok_or_else(|| LineError::of(Reason::Locked))?;
-        Ok(Line::new(
-            self.http.clone(),
-            self.base().await?,
-            Arc::clone(&self.clock),
-            signer,
-        ))
     }
 }
 

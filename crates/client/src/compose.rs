@@ -488,6 +488,7 @@ fn queue(
             position: 0,
             envelope,
             to,
+            relay: 0,
             uploads: uploads.clone(),
             length: 0,
             state: OutgoingState::Queued,

@@ -12,6 +12,7 @@ use waxwing_crypto::keys::AccountKey;
 use waxwing_vault::Store;
 use waxwing_vault::rows::{ActivityKind, Contact, EvidenceKind, OwnCard};
 use waxwing_wire::address::Address;
+use waxwing_wire::card::Card;
 use waxwing_wire::ids::AccountId;
 use waxwing_wire::limits::MAX_CARD_LIFE;
 use waxwing_wire::problem::Slug;
@@ -245,7 +246,7 @@ impl App {
         Ok(name)
     }
 
-    /// Makes the relay show our newest card under our name; renews a card that ends soon.
+    /// Makes a relay show our newest card; renews a card that ends soon.
     pub(crate) async fn publish_own_card(&self, line: &Line) -> Result<(), Failure> {
         self.renew_own_card().await?;
         let own = self.own().await?;
@@ -260,7 +261,8 @@ impl App {
             Err(error) => return Err(error.into()),
         };
         if shown.as_ref() != Some(&own.card) {
-            let replaces = (own.version > 1).then(|| own.version - 1);
+            let shown = shown.and_then(|card| Card::decode(&card).ok());
+            let replaces = shown.map(|card| card.body().version);
             line.put_card(own.card.clone(), replaces).await?;
             let mut rng = self.chance.draw();
             let now = self.now();
@@ -275,10 +277,25 @@ impl App {
             })
             .await?;
         }
-        line.take_name(&own.name.parse().map_err(|_| Failure::NameInvalid)?)
-            .await?;
-        self.know().relay_agrees = Some(true);
         Ok(())
+    }
+
+    /// Takes our name at a relay, and our address with it.
+    pub(crate) async fn take_own_name(&self, line: &Line, relay: &str) -> Result<(), Failure> {
+        let name = self.own().await?.name;
+        line.take_name(&name.parse().map_err(|_| Failure::NameInvalid)?)
+            .await?;
+        let account = self.signer().ok_or(Failure::Locked)?.account;
+        let address = format!("{name}@{relay}");
+        let mut rng = self.chance.draw();
+        self.with_store(move |store| {
+            let me = store.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
+            if me.address == address {
+                return Ok(());
+            }
+            store.commit(&mut rng, |tx| Ok(tx.put(&Contact { address, ..me })?))
+        })
+        .await
     }
 
     async fn renew_own_card(&self) -> Result<(), Failure> {
@@ -318,7 +335,7 @@ impl App {
     /// Makes somebody who wrote first known, without making them a contact: their card is pinned.
     pub(crate) async fn meet(&self, line: &Line, account: AccountId) -> Result<(), Failure> {
         let card = line.card(&account).await?;
-        let relay = self.relay_name().await?;
+        let relay = line.info().await?.name;
         let name = line.name_of(&account).await.map(|name| name.to_string());
         let name = name.unwrap_or_else(|_| account.to_string().chars().take(8).collect());
         let now = self.now();
@@ -341,7 +358,18 @@ impl App {
         .await
     }
 
-    /// Asks the relay for somebody's card and judges it.
+    /// Asks the relays in turn for somebody's card, the present one first, and judges it.
+    pub(crate) async fn look_everywhere(&self, account: AccountId) -> Result<Outcome, Failure> {
+        for line in self.lines().await? {
+            match self.look_again(&line, account).await {
+                Err(Failure::AddressUnknown) => {}
+                other => return other,
+            }
+        }
+        Err(Failure::AddressUnknown)
+    }
+
+    /// Asks a relay for somebody's card and judges it.
     pub(crate) async fn look_again(
         &self,
         line: &Line,

@@ -8,9 +8,11 @@ use crate::contacts::id;
 use crate::drafts::draft_name;
 use crate::failure::Failure;
 use crate::letters::letter_key;
+use crate::line::LineError;
 use crate::settings::disk;
 use crate::view::{Change, FileState, FileView, Reason};
 use futures_util::StreamExt;
+use reqwest::Response;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -19,6 +21,7 @@ use waxwing_crypto::stream::AttachmentKey;
 use waxwing_vault::rows::{Attachment, DraftFile, DraftId, Message};
 use waxwing_vault::{Files, SealedFile};
 use waxwing_wire::ids::AttachmentId;
+use waxwing_wire::problem::Slug;
 use zeroize::Zeroizing;
 
 /// Until the relay has said what it takes.
@@ -202,19 +205,18 @@ impl App {
         sealed: &SealedFile,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let line = self.line().await?;
         let (file, total) = (sealed.id, sealed.sealed_length);
         let mut at = {
             let files = files.clone();
             blocking(move || Ok(files.fetched_length(file)?)).await?
         };
         if at < total {
-            let mut pieces = line.download(&file, at).await?.bytes_stream();
+            let mut pieces = self.download(&file, at).await?.bytes_stream();
             while let Some(piece) = tokio::select! {
                 () = stop.cancelled() => return Err(Failure::Cancelled),
                 piece = pieces.next() => piece,
             } {
-                let piece = piece.map_err(crate::line::LineError::from)?;
+                let piece = piece.map_err(LineError::from)?;
                 let (files, from) = (files.clone(), at);
                 at += u64::try_from(piece.len()).unwrap_or_default();
                 blocking(move || Ok(files.append_fetched(file, from, &piece)?)).await?;
@@ -229,6 +231,18 @@ impl App {
         }
         let (files, sealed) = (files.clone(), sealed.clone());
         blocking(move || Ok(files.finish_fetched(&sealed)?)).await
+    }
+
+    /// The rest of a file, from the relay that has it.
+    async fn download(&self, file: &AttachmentId, from: u64) -> Result<Response, LineError> {
+        let mut missing = LineError::of(Reason::AttachmentMissing);
+        for line in self.lines().await? {
+            match line.download(file, from).await {
+                Err(error) if error.slug == Some(Slug::UnknownAttachment) => missing = error,
+                other => return other,
+            }
+        }
+        Err(missing)
     }
 
     /// Seals a file of a draft in the background.

@@ -8,7 +8,7 @@ use crate::app::{App, blocking};
 use crate::backoff;
 use crate::directory;
 use crate::failure::Failure;
-use crate::line::{self, Line, LineError};
+use crate::line::{Line, LineError};
 use crate::view::{Change, Folder, Notifications, Reason, RelayChoice, RelayState, Unopenable};
 use rand::RngExt;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use waxwing_crypto::message::{Body, Text};
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::retry::sign_retry;
 use waxwing_vault::rows::{
-    Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, PrekeySecret, Replay, Row,
-    Thread,
+    Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, Place, PrekeySecret, Replay,
+    Row, Thread,
 };
 use waxwing_vault::{Carriage, Store, VaultError};
-use waxwing_wire::api::{Ack, AckRetry, MailboxPage};
+use waxwing_wire::api::{Ack, AckRetry, MailboxItem};
 use waxwing_wire::ids::{AccountId, EnvelopeId, MessageId};
 use waxwing_wire::prekey::PrekeyKind;
 use waxwing_wire::retry::{RetryBody, RetryReason};
@@ -30,6 +30,8 @@ use zeroize::Zeroizing;
 
 /// The longest pause before the relay on this computer is looked for again.
 const LOCAL_PAUSE: Duration = Duration::from_secs(5);
+/// Before it is looked again whether there are relays that were left.
+const LEFT_PAUSE: Duration = Duration::from_secs(60);
 
 /// Fetches what waits, for ever; and keeps what is known of the relay.
 pub(crate) async fn run(app: App) {
@@ -63,16 +65,55 @@ pub(crate) async fn run(app: App) {
     }
 }
 
+/// Fetches, for as long as an envelope lives, what still comes to the relays that were left.
+pub(crate) async fn run_left(app: App) {
+    let mut failures = 0;
+    loop {
+        let visited = async {
+            let lines = app.left_lines().await?;
+            let visits = lines.iter().map(|line| visit(&app, line));
+            futures_util::future::try_join_all(visits).await
+        };
+        let pause = tokio::select! {
+            () = app.wakers.left.notified() => continue,
+            visited = visited => match visited {
+                Ok(visits) if !visits.is_empty() => {
+                    if std::mem::take(&mut failures) > 0 {
+                        back(&app).await;
+                    }
+                    continue;
+                }
+                Ok(_) => LEFT_PAUSE,
+                Err(error) => {
+                    tracing::debug!(%error, "a relay that was left is asked later");
+                    failures += 1;
+                    backoff::pause(failures, app.chance.draw().random())
+                }
+            },
+        };
+        tokio::select! {
+            () = app.wakers.left.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Takes what waits at a relay that was left, else waits for something to come, and asks what
+/// became of what was handed in there.
+async fn visit(app: &App, line: &Line) -> Result<(), LineError> {
+    pay(app, line).await?;
+    app.ask_left(line).await?;
+    let page = mailbox(app, line, true).await?;
+    take_in(app, line, page).await
+}
+
 /// One look into the mailbox: at once when the relay was away, else waiting for something to come.
 async fn round(app: &App, wait: bool) -> Result<(), LineError> {
     let line = app.line().await?;
-    let carriage = app
-        .carriage()
-        .ok_or_else(|| LineError::of(Reason::Locked))?;
     let page = tokio::select! {
         // Woken: the relay was changed, started or stopped, or there is something to pay or open.
         () = app.wakers.inbox.notified() => None,
-        page = look(app, &line, &carriage, wait) => Some(page?),
+        page = look(app, &line, wait) => Some(page?),
     };
     if !wait && page.is_some() {
         let name = app
@@ -82,23 +123,36 @@ async fn round(app: &App, wait: bool) -> Result<(), LineError> {
             .map(|info| info.name.clone())
             .unwrap_or_default();
         app.relay_is(RelayState::Online { name });
-        if let Err(failure) = app.relay_is_back().await {
-            tracing::warn!(%failure, "the outbox was not told that the relay is back");
-        }
+        back(app).await;
         app.wakers.upkeep.notify_one();
         app.wakers.watch.notify_one();
     }
-    let items = page.map(|page| page.items).unwrap_or_default();
+    take_in(app, &line, page.unwrap_or_default()).await
+}
+
+async fn back(app: &App) {
+    if let Err(failure) = app.relay_is_back().await {
+        tracing::warn!(%failure, "the outbox was not told that a relay is back");
+    }
+}
+
+/// Keeps what came, acknowledges it, and opens it when the vault is open.
+async fn take_in(app: &App, line: &Line, items: Vec<MailboxItem>) -> Result<(), LineError> {
+    let carriage = carriage(app)?;
     let fresh = if items.is_empty() {
         0
     } else {
-        let now = app.now();
+        let (now, relay) = (app.now(), line.relay());
         let kept = carriage.clone();
         let fresh = blocking(move || {
             kept.commit(|tx| {
                 let mut fresh = 0u32;
                 for item in &items {
-                    if tx.keep(item.seq, item.received_at, now, item.envelope.as_slice())? {
+                    let place = Place {
+                        relay,
+                        seq: item.seq,
+                    };
+                    if tx.keep(place, item.received_at, now, item.envelope.as_slice())? {
                         fresh += 1;
                     }
                 }
@@ -107,35 +161,39 @@ async fn round(app: &App, wait: bool) -> Result<(), LineError> {
         })
         .await
         .map_err(disk_error)?;
-        pay(app, &line).await?;
+        pay(app, line).await?;
         fresh
     };
     if fresh > 0 {
-        arrived(app, &line).await;
+        arrived(app).await;
     } else if app.known().store.is_some() && waits(carriage).await {
         // Kept before, and not opened then: the relay was needed and away, or this was cut off.
-        open_again(app, &line).await;
+        open_again(app).await;
     }
-    pay(app, &line).await
+    pay(app, line).await
 }
 
-async fn look(
-    app: &App,
-    line: &Line,
-    carriage: &Carriage,
-    wait: bool,
-) -> Result<MailboxPage, LineError> {
+async fn look(app: &App, line: &Line, wait: bool) -> Result<Vec<MailboxItem>, LineError> {
     if !wait {
-        let info = line::info(&app.http, &app.base().await?).await?;
+        let info = line.info().await?;
         app.know().info = Some(info);
     }
     // What a crash or an absent relay left owed goes first.
     pay(app, line).await?;
-    let carriage = carriage.clone();
-    let cursor = blocking(move || Ok(carriage.cursor()?))
+    mailbox(app, line, wait).await
+}
+
+/// What came to the mailbox at one relay after the last that was kept.
+async fn mailbox(app: &App, line: &Line, wait: bool) -> Result<Vec<MailboxItem>, LineError> {
+    let (carriage, relay) = (carriage(app)?, line.relay());
+    let cursor = blocking(move || Ok(carriage.cursor(relay)?))
         .await
         .map_err(disk_error)?;
-    line.mailbox(cursor, wait).await
+    Ok(line.mailbox(cursor, wait).await?.items)
+}
+
+fn carriage(app: &App) -> Result<Carriage, LineError> {
+    app.carriage().ok_or_else(|| LineError::of(Reason::Locked))
 }
 
 /// Whether something that was fetched has not been tried, or is to be tried again.
@@ -145,8 +203,8 @@ async fn waits(carriage: Carriage) -> bool {
         .is_ok_and(|rows| rows.iter().any(|row| row.reason.is_none()))
 }
 
-async fn open_again(app: &App, line: &Line) {
-    match app.open_waiting(Some(line)).await {
+async fn open_again(app: &App) {
+    match app.open_waiting().await {
         Ok(_) => {
             app.tell(Change::Envelopes {
                 folder: Folder::Inbox,
@@ -164,21 +222,22 @@ fn disk_error(failure: Failure) -> LineError {
     LineError::of(Reason::RelayError)
 }
 
-/// Acknowledges what is on this disk.
+/// Acknowledges to a relay what came from it and is on this disk.
 async fn pay(app: &App, line: &Line) -> Result<(), LineError> {
     let Some(carriage) = app.carriage() else {
         return Ok(());
     };
-    let owed = {
+    let mut owed = {
         let carriage = carriage.clone();
         blocking(move || Ok(carriage.owed_acks()?))
             .await
             .map_err(disk_error)?
     };
+    owed.retain(|ack| ack.relay == line.relay());
     if owed.is_empty() {
         return Ok(());
     }
-    let seqs: Vec<u64> = owed.iter().map(|ack| ack.seq).collect();
+    let paid: Vec<Place> = owed.iter().map(OwedAck::place).collect();
     let (retries, plain): (Vec<OwedAck>, Vec<OwedAck>) =
         owed.into_iter().partition(|ack| ack.retry.is_some());
     let ack = Ack {
@@ -196,7 +255,7 @@ async fn pay(app: &App, line: &Line) -> Result<(), LineError> {
     line.acknowledge(&ack).await?;
     blocking(move || {
         carriage.commit(|tx| {
-            tx.paid(&seqs);
+            tx.paid(&paid);
             Ok::<_, Failure>(())
         })
     })
@@ -205,8 +264,8 @@ async fn pay(app: &App, line: &Line) -> Result<(), LineError> {
 }
 
 /// Opens what came, if the vault is open, and says that something came.
-async fn arrived(app: &App, line: &Line) {
-    let opened = app.open_waiting(Some(line)).await;
+async fn arrived(app: &App) {
+    let opened = app.open_waiting().await;
     let sender = match opened {
         Ok(sender) => sender,
         Err(failure) => {
@@ -260,10 +319,7 @@ impl From<Failure> for Unopened {
 
 impl App {
     /// Opens everything that waits as ciphertext. Gives the last sender's name.
-    pub(crate) async fn open_waiting(
-        &self,
-        line: Option<&Line>,
-    ) -> Result<Option<String>, Failure> {
+    pub(crate) async fn open_waiting(&self) -> Result<Option<String>, Failure> {
         let _one_at_a_time = self.opening.lock().await;
         if self.known().store.is_none() {
             return Ok(None);
@@ -271,15 +327,18 @@ impl App {
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let waiting = blocking(move || Ok(carriage.incoming()?)).await?;
         let key = self.device_keys().await?;
+        let lines = self.lines().await.unwrap_or_default();
         let mut last = None;
         for row in waiting {
-            match self.open_one(line, &row).await {
+            // Who sent it is known where it came from.
+            let line = lines.iter().find(|line| line.relay() == row.relay);
+            match self.open_one(line.or(lines.first()), &row).await {
                 Ok(name) => last = Some(name),
                 Err(Unopened::Later(Failure::Locked)) => return Ok(last),
                 Err(Unopened::Later(failure)) => {
                     tracing::info!(%failure, "an envelope is opened later");
                 }
-                Err(Unopened::Repeated) => self.drop_waiting(row.seq).await?,
+                Err(Unopened::Repeated) => self.drop_waiting(row.place()).await?,
                 Err(Unopened::Retry) => self.ask_again(&row, &key).await?,
                 Err(Unopened::For(reason)) => self.keep_unopenable(row, reason).await?,
             }
@@ -295,9 +354,9 @@ impl App {
             mailbox: signer.mailbox,
         };
         let carriage = self.carriage().ok_or(Failure::Locked)?;
-        let seq = row.seq;
+        let place = row.place();
         let unsealed = self
-            .with_store(move |store| Ok(unseal(store, carriage.fetched(seq)?, &me)))
+            .with_store(move |store| Ok(unseal(store, carriage.fetched(place)?, &me)))
             .await??;
         let claimed = unsealed.claimed_sender();
         let mut known = self.find_contact(claimed.account_id).await?;
@@ -341,7 +400,7 @@ impl App {
     }
 
     async fn keep_opened(&self, row: &Incoming, opened: Opened) -> Result<(), Unopened> {
-        let (seq, received_at, now) = (row.seq, row.received_at, self.now());
+        let (place, received_at, now) = (row.place(), row.received_at, self.now());
         let me = self.signer().ok_or(Failure::Locked)?.account;
         let mut rng = self.chance.draw();
         let created = self
@@ -369,11 +428,11 @@ impl App {
                             last: opened.payload_hash,
                         })?;
                     }
-                    tx.put(&letter(message, seq, received_at, now, gap))?;
+                    tx.put(&letter(message, place.seq, received_at, now, gap))?;
                     if opened.used_kind == PrekeyKind::OneTime {
                         tx.delete::<PrekeySecret>(&opened.used_prekey)?;
                     }
-                    tx.carriage().remove_incoming(seq);
+                    tx.carriage().remove_incoming(place);
                     Ok::<_, VaultError>(())
                 });
                 match kept {
@@ -391,11 +450,11 @@ impl App {
         }
     }
 
-    async fn drop_waiting(&self, seq: u64) -> Result<(), Failure> {
+    async fn drop_waiting(&self, place: Place) -> Result<(), Failure> {
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         blocking(move || {
             carriage.commit(|tx| {
-                tx.remove_incoming(seq);
+                tx.remove_incoming(place);
                 Ok::<_, Failure>(())
             })
         })
@@ -410,10 +469,10 @@ impl App {
         }
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let mailbox = self.signer().ok_or(Failure::Locked)?.mailbox;
-        let seq = row.seq;
+        let place = row.place();
         let bytes = blocking({
             let carriage = carriage.clone();
-            move || Ok(carriage.fetched(seq)?)
+            move || Ok(carriage.fetched(place)?)
         })
         .await?;
         let Some(Ok(received)) = bytes.map(|bytes| Received::decode(&bytes)) else {
@@ -432,8 +491,8 @@ impl App {
         blocking(move || {
             carriage.commit(|tx| {
                 tx.owe(&OwedAck {
-                    seq,
                     retry: Some(statement),
+                    ..OwedAck::plain(place)
                 })?;
                 Ok::<_, Failure>(tx.update_incoming(&kept)?)
             })

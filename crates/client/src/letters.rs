@@ -10,7 +10,7 @@ use crate::view::{
 };
 use std::collections::HashMap;
 use waxwing_vault::rows::{
-    Delivery, DeliveryState, Incoming, MailBox, Message, Outgoing, OutgoingState as Waits,
+    Delivery, DeliveryState, Incoming, MailBox, Message, Outgoing, OutgoingState as Waits, Place,
 };
 use waxwing_vault::{Cursor, Order, Store};
 use waxwing_wire::ids::{AccountId, EnvelopeId, MessageId};
@@ -18,7 +18,7 @@ use waxwing_wire::ids::{AccountId, EnvelopeId, MessageId};
 /// A sender's clock that differs by more is shown beside the relay's time.
 const CLAIM_SLACK: u64 = 120;
 const PREVIEW: usize = 140;
-/// Ids of envelopes that cannot be opened begin so; their number is the relay's.
+/// Ids of envelopes that cannot be opened begin so; the relay's number and the relay's own follow.
 const SEALED: &str = "sealed-";
 
 /// What the outbox says of each envelope in it, and whether another goes before it.
@@ -81,7 +81,7 @@ impl App {
                     me,
                     lanes: &lanes,
                 };
-                if let Some(seq) = sealed_seq(&wanted) {
+                if let Some(place) = sealed_place(&wanted) {
                     let waiting = app
                         .carriage()
                         .map(|c| c.incoming())
@@ -89,7 +89,7 @@ impl App {
                         .unwrap_or_default();
                     let row = waiting
                         .iter()
-                        .find(|row| row.seq == seq)
+                        .find(|row| row.place() == place)
                         .ok_or(Failure::NotFound)?;
                     return Ok((unopened_view(row), false));
                 }
@@ -132,11 +132,11 @@ impl App {
     /// # Errors
     /// [`Failure::NotFound`].
     pub async fn delete_envelope(&self, envelope: String) -> Result<(), Failure> {
-        if let Some(seq) = sealed_seq(&envelope) {
+        if let Some(place) = sealed_place(&envelope) {
             let carriage = self.carriage().ok_or(Failure::Locked)?;
             blocking(move || {
                 carriage.commit(|tx| {
-                    tx.remove_incoming(seq);
+                    tx.remove_incoming(place);
                     Ok::<_, Failure>(())
                 })
             })
@@ -474,7 +474,7 @@ fn unopened_view(row: &Incoming) -> EnvelopeView {
     };
     EnvelopeView {
         row: EnvelopeRow {
-            id: format!("{SEALED}{}", row.seq),
+            id: format!("{SEALED}{}-{}", row.relay, row.seq),
             folder: Folder::Inbox,
             from: None,
             to: Vec::new(),
@@ -509,8 +509,12 @@ pub(crate) fn letter_key(text: &str) -> Result<(MailBox, MessageId), Failure> {
     }
 }
 
-fn sealed_seq(envelope: &str) -> Option<u64> {
-    envelope.strip_prefix(SEALED)?.parse().ok()
+fn sealed_place(envelope: &str) -> Option<Place> {
+    let (relay, seq) = envelope.strip_prefix(SEALED)?.split_once('-')?;
+    Some(Place {
+        relay: relay.parse().ok()?,
+        seq: seq.parse().ok()?,
+    })
 }
 
 fn preview(body: &str) -> String {

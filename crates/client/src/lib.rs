@@ -12,7 +12,7 @@
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
 //! | `directory`, `prekeys` | cards and their pins; prekeys, ours and the spares of others |
 //! | `files` | sealing, sending, fetching and saving files |
-//! | `line`, `host` | the relay over the network; the relay on this computer |
+//! | `line`, `relays`, `host` | a relay over the network; the present one and those that were left; the one on this computer |
 //! | `view`, `failure` | what a window is shown |
 
 pub mod clock;
@@ -36,6 +36,7 @@ mod line;
 mod onboarding;
 mod outbox;
 mod prekeys;
+mod relays;
 mod settings;
 mod vault;
 mod watch;

@@ -21,7 +21,7 @@ use waxwing_wire::address::Name;
 use waxwing_wire::api::{
     Accepted, Ack, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, MEDIA_CARD,
     MEDIA_PARTIAL_UPLOAD, MEDIA_SUBMISSION, MailboxPage, NameRecord, NamedAccount, PrekeyBundle,
-    PrekeyStock, PublishPrekeys, Recalled, RelayInfo, StatusPage, StatusQuery,
+    PrekeyStock, PublishPrekeys, Recalled, RelayInfo, StatusAsk, StatusPage, StatusQuery,
 };
 use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, EnvelopeId, MailboxId};
 use waxwing_wire::problem::{Problem, Slug};
@@ -55,6 +55,11 @@ impl LineError {
             offset: None,
             retry_after: None,
         }
+    }
+
+    /// Nobody whom the envelope is for is at that relay.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self.slug, Some(Slug::UnknownMailbox | Slug::UnknownAccount))
     }
 
     /// Trying again later cannot help.
@@ -145,16 +150,34 @@ pub(crate) struct Line {
     base: Url,
     clock: Arc<dyn Clock>,
     signer: Arc<Signer>,
+    relay: u32,
 }
 
 impl Line {
-    pub(crate) fn new(http: Client, base: Url, clock: Arc<dyn Clock>, signer: Arc<Signer>) -> Self {
+    pub(crate) fn new(
+        http: Client,
+        base: Url,
+        clock: Arc<dyn Clock>,
+        signer: Arc<Signer>,
+        relay: u32,
+    ) -> Self {
         Self {
             http,
             base,
             clock,
             signer,
+            relay,
         }
+    }
+
+    /// The relay's number among those of this device.
+    pub(crate) fn relay(&self) -> u32 {
+        self.relay
+    }
+
+    /// What the relay says of itself.
+    pub(crate) async fn info(&self) -> Result<RelayInfo, LineError> {
+        info(&self.http, &self.base).await
     }
 
     pub(crate) async fn put_card(
@@ -248,9 +271,14 @@ impl Line {
             .await
     }
 
-    /// Waits up to 25 seconds for one of the states to differ from what is known.
-    pub(crate) async fn status(&self, mut query: StatusQuery) -> Result<StatusPage, LineError> {
-        query.wait = LONG_POLL_SECONDS;
+    /// The states of envelopes; to wait is up to 25 seconds, for one to differ from what is known.
+    pub(crate) async fn status(
+        &self,
+        items: Vec<StatusAsk>,
+        wait: bool,
+    ) -> Result<StatusPage, LineError> {
+        let wait = if wait { LONG_POLL_SECONDS } else { 0 };
+        let query = StatusQuery { wait, items };
         self.ask(
             Call::new(Method::POST, "v1/status")
                 .json(&query)?

@@ -93,14 +93,6 @@ impl App {
         if let RelayChoice::Address { url } = &relay {
             relay_url(url)?;
         }
-        let settings = Settings {
-            relay: relay.clone(),
-            ..self.settings().await?
-        };
-        self.save_settings(settings).await?;
-        let info = line::info(&self.http, &self.base().await?).await?;
-        self.know().info = Some(info);
-
         let made = self.known().store.is_some();
         if made {
             let chosen = name.to_string();
@@ -113,6 +105,15 @@ impl App {
                 })
             })
             .await?;
+        }
+        let settings = Settings {
+            relay: relay.clone(),
+            ..self.settings().await?
+        };
+        self.save_settings(settings).await?;
+        let info = line::info(&self.http, &self.base().await?).await?;
+        self.know().info = Some(info);
+        if made {
             self.register().await?;
         }
         let step = if made {
@@ -286,6 +287,7 @@ impl App {
     async fn register(&self) -> Result<(), Failure> {
         let line = self.line().await?;
         self.publish_own_card(&line).await?;
+        self.take_own_name(&line, &self.relay_name().await?).await?;
         prekeys::restock(self, &line).await?;
         self.wakers.inbox.notify_one();
         self.wakers.upkeep.notify_one();

@@ -148,10 +148,7 @@ async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {
         Err(error) => {
             tracing::info!(%error, "an envelope was not taken");
             let mut permanent = error.is_permanent();
-            if matches!(
-                error.slug,
-                Some(Slug::UnknownMailbox | Slug::UnknownAccount)
-            ) {
+            if error.is_elsewhere() {
                 match app.follow(&row).await {
                     Ok(Followed::Sealed) => return Ok(()),
                     Ok(Followed::Held) => {
@@ -183,14 +180,32 @@ async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {
     }
 }
 
+/// Hands it in at the first relay that has the recipient's mailbox, the present one before those
+/// that were left.
 async fn send(app: &App, row: &mut Outgoing) -> Result<(), LineError> {
-    let line = app.line().await?;
+    let mut refused = LineError::of(Reason::RelayError);
+    for line in app.lines().await? {
+        match send_to(app, &line, row).await {
+            Err(error) if error.is_elsewhere() => refused = error,
+            other => return other,
+        }
+    }
+    Err(refused)
+}
+
+async fn send_to(app: &App, line: &Line, row: &mut Outgoing) -> Result<(), LineError> {
     let carriage = app
         .carriage()
         .ok_or_else(|| LineError::of(Reason::Locked))?;
+    if row.relay != line.relay() {
+        row.relay = line.relay();
+        row.uploads
+            .iter_mut()
+            .for_each(|upload| upload.complete = false);
+    }
     for at in 0..row.uploads.len() {
         if !row.uploads[at].complete {
-            upload(app, &line, &carriage, row, at).await?;
+            upload(app, line, &carriage, row, at).await?;
         }
     }
     let id = row.id;
@@ -362,8 +377,7 @@ impl App {
         let Some((_, account)) = found else {
             return Ok(Followed::Gone);
         };
-        let line = self.line().await?;
-        match self.look_again(&line, account).await {
+        match self.look_everywhere(account).await {
             Err(Failure::AddressUnknown) => return Ok(Followed::Gone),
             other => other?,
         };
@@ -406,6 +420,7 @@ impl App {
                     tx.watch(&Watch {
                         envelope: row.envelope,
                         to: *to,
+                        relay: row.relay,
                         state,
                         since: now,
                         unapplied,

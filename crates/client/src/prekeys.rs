@@ -55,13 +55,25 @@ pub(crate) async fn run(app: App) {
 async fn look_after(app: &App) -> Result<(), Failure> {
     let line = app.line().await?;
     app.publish_own_card(&line).await?;
+    app.take_own_name(&line, &app.relay_name().await?).await?;
+    app.know().relay_agrees = Some(true);
     restock(app, &line).await?;
+    for left in app.left_lines().await? {
+        // Who writes from there needs what everybody needs, and the newest card.
+        let kept_up = async {
+            app.publish_own_card(&left).await?;
+            restock(app, &left).await
+        };
+        if let Err(failure) = kept_up.await {
+            tracing::info!(%failure, "a relay that was left is looked after later");
+        }
+    }
     let contacts = app.with_store(|store| Ok(store.all::<Contact>()?)).await?;
     let now = app.now();
     for contact in contacts {
         if !contact.held && wants_spares(&contact, now) {
             // One contact that is gone must not keep the others waiting.
-            if let Err(failure) = claim_spares(app, &line, contact.account).await {
+            if let Err(failure) = app.fetch_spares(contact.account).await {
                 tracing::info!(%failure, "spare prekeys of a contact are claimed later");
             }
         }
@@ -186,11 +198,7 @@ fn wants_spares(contact: &Contact, now: u64) -> bool {
 }
 
 /// Claims fresh prekeys for every device of a contact and judges the card that comes with them.
-pub(crate) async fn claim_spares(
-    app: &App,
-    line: &Line,
-    account: AccountId,
-) -> Result<(), Failure> {
+async fn claim_spares(app: &App, line: &Line, account: AccountId) -> Result<(), Failure> {
     let bundle = line.claim_prekeys(&account, SUITE.number()).await?;
     let now = app.now();
     let mut rng = app.chance.draw();
@@ -268,10 +276,15 @@ pub(crate) fn take_spares(
 }
 
 impl App {
-    /// Makes a missing spare bundle before sealing, when the relay is there.
+    /// Claims a spare bundle of a contact from the first relay that knows them.
     pub(crate) async fn fetch_spares(&self, account: AccountId) -> Result<(), Failure> {
-        let line = self.line().await?;
-        claim_spares(self, &line, account).await
+        for line in self.lines().await? {
+            match claim_spares(self, &line, account).await {
+                Err(Failure::AddressUnknown) => {}
+                other => return other,
+            }
+        }
+        Err(Failure::AddressUnknown)
     }
 
     /// The device's signing key, from the keyring.

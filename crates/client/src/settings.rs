@@ -3,7 +3,7 @@
 
 use crate::app::{App, blocking};
 use crate::failure::Failure;
-use crate::view::{Change, LocalRelay, RelayChoice, Settings, Status};
+use crate::view::{Change, LocalRelay, RelayChoice, RelayState, Settings, Status};
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
@@ -36,19 +36,37 @@ impl App {
         Ok(self.known().settings.clone())
     }
 
-    /// Keeps what the person chose.
+    /// Keeps what the person chose. With the vault open, another relay is chosen only once this
+    /// account is known there.
     ///
     /// # Errors
-    /// [`Failure::AddressInvalid`] for a relay address that is none; [`Failure::DiskFull`].
+    /// [`Failure::AddressInvalid`] for a relay address that is none; [`Failure::Relay`] and
+    /// [`Failure::NameTaken`] of a relay to move to; [`Failure::DiskFull`]. Nothing changed then.
     pub async fn save_settings(&self, settings: Settings) -> Result<Settings, Failure> {
         if let RelayChoice::Address { url } = &settings.relay {
             relay_url(url)?;
         }
+        let moves = settings.relay != self.known().settings.relay;
+        if moves && self.known().store.is_some() {
+            self.arrive(&settings.relay).await?;
+        }
         let (dir, copy) = (self.dir.clone(), settings.clone());
         blocking(move || save(&dir, &copy).map_err(disk)).await?;
-        self.know().settings = settings.clone();
+        {
+            let mut known = self.know();
+            known.settings = settings.clone();
+            if moves {
+                known.relay = RelayState::Connecting;
+                (known.info, known.relay_agrees) = (None, None);
+            }
+        }
         self.wakers.idle.notify_one();
         self.wakers.inbox.notify_one();
+        if moves {
+            self.wakers.left.notify_one();
+            self.wakers.watch.notify_one();
+            self.relay_is_back().await?;
+        }
         self.tell(Change::Settings);
         self.tell(Change::Status);
         Ok(settings)

@@ -227,6 +227,7 @@ impl App {
                     break;
                 }
                 app.wakers.inbox.notify_one();
+                app.wakers.left.notify_one();
                 app.wakers.outbox.notify_one();
                 app.wakers.watch.notify_one();
                 std::thread::sleep(LET_GO_PAUSE);
@@ -326,8 +327,7 @@ impl App {
     pub(crate) fn open_soon(&self) {
         let app = self.clone();
         self.spawn(async move {
-            let line = app.line().await.ok();
-            if let Err(failure) = app.open_waiting(line.as_ref()).await {
+            if let Err(failure) = app.open_waiting().await {
                 tracing::info!(%failure, "what waits is opened later");
             }
             app.tell(Change::Envelopes {
@@ -354,6 +354,7 @@ impl App {
             }
         });
         self.wakers.outbox.notify_one();
+        self.wakers.left.notify_one();
         self.wakers.watch.notify_one();
         self.wakers.upkeep.notify_one();
         self.tell(Change::Stage);

@@ -9,12 +9,12 @@ use crate::backoff;
 use crate::directory;
 use crate::failure::Failure;
 use crate::letters::letter_key;
-use crate::line::LineError;
+use crate::line::{Line, LineError};
 use crate::view::{Change, Folder, RelayState};
 use rand::RngExt;
 use std::time::Duration;
 use waxwing_vault::rows::{Contact, DeliveryState, MailBox, Message, Watch};
-use waxwing_wire::api::{EnvelopeState, StatusAsk, StatusItem, StatusQuery};
+use waxwing_wire::api::{EnvelopeState, StatusAsk, StatusItem};
 use waxwing_wire::retry::Retry;
 
 /// Most envelopes asked about at once.
@@ -29,11 +29,15 @@ pub(crate) async fn run(app: App) {
             tracing::warn!(%failure, "the state of a sent envelope is entered later");
         }
         let online = matches!(app.known().relay, RelayState::Online { .. });
-        let asked = match app.asks(turn).await {
-            Ok(asks) if !asks.is_empty() && online => tokio::select! {
+        let asks = match app.line().await {
+            Ok(line) if online => app.asks(line.relay(), turn).await.map(|asks| (line, asks)),
+            _ => Err(Failure::Locked),
+        };
+        let asked = match asks {
+            Ok((line, asks)) if !asks.is_empty() => tokio::select! {
                 // Woken: there is more to ask about.
                 () = app.wakers.watch.notified() => continue,
-                asked = app.ask(asks) => asked,
+                asked = app.ask(&line, asks, true) => asked,
             },
             _ => {
                 tokio::select! {
@@ -61,15 +65,13 @@ pub(crate) async fn run(app: App) {
 impl App {
     /// What to ask about: what waits at the relay, and in turns what was fetched, because who was
     /// locked finds out only at unlocking that an envelope does not open.
-    async fn asks(&self, turn: usize) -> Result<Vec<StatusAsk>, Failure> {
-        let Some(carriage) = self.carriage().filter(|_| self.signer().is_some()) else {
-            return Ok(Vec::new());
-        };
+    async fn asks(&self, relay: u32, turn: usize) -> Result<Vec<StatusAsk>, Failure> {
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
         let now = self.now();
         let watched = blocking(move || Ok(carriage.watched()?)).await?;
         let (waiting, fetched): (Vec<Watch>, Vec<Watch>) = watched
             .into_iter()
-            .filter(|watch| watch.until > now && !watch.unapplied)
+            .filter(|watch| watch.relay == relay && watch.until > now && !watch.unapplied)
             .partition(|watch| watch.state == DeliveryState::AtRelay);
         let places = MOST.saturating_sub(waiting.len()).min(fetched.len());
         let first = (turn * MOST).checked_rem(fetched.len()).unwrap_or(0);
@@ -89,11 +91,20 @@ impl App {
             .collect())
     }
 
+    /// Asks a relay that was left, without waiting.
+    pub(crate) async fn ask_left(&self, line: &Line) -> Result<(), LineError> {
+        let asks = self.asks(line.relay(), 0).await.unwrap_or_default();
+        if !asks.is_empty() {
+            self.ask(line, asks, false).await?;
+            self.wakers.watch.notify_one();
+        }
+        Ok(())
+    }
+
     /// Asks once and keeps what changed.
-    async fn ask(&self, items: Vec<StatusAsk>) -> Result<(), LineError> {
-        let line = self.line().await?;
+    async fn ask(&self, line: &Line, items: Vec<StatusAsk>, wait: bool) -> Result<(), LineError> {
         let known = items.clone();
-        let answer = line.status(StatusQuery { wait: 0, items }).await?;
+        let answer = line.status(items, wait).await?;
         let is_news = |item: &StatusItem| {
             known
                 .iter()
@@ -274,13 +285,19 @@ impl App {
         if waiting.is_empty() {
             return Err(Failure::NotFound);
         }
-        let line = self.line().await?;
+        let lines = self.lines().await?;
         let now = self.now();
         let mut rng = self.chance.draw();
         let mut ended = Vec::new();
         for delivery in waiting {
-            let answer = line.recall(&delivery.envelope, &delivery.to).await?;
-            ended.push((delivery, state(answer.state)));
+            let mut fate = EnvelopeState::Unknown;
+            for line in &lines {
+                fate = line.recall(&delivery.envelope, &delivery.to).await?.state;
+                if fate != EnvelopeState::Unknown {
+                    break;
+                }
+            }
+            ended.push((delivery, state(fate)));
         }
         self.with_store(move |store| {
             store.commit(&mut rng, |tx| {

@@ -15,12 +15,13 @@ use waxwing_wire::ids::{EnvelopeId, MailboxId};
 use crate::changes::Changes;
 use crate::engine::all_rows;
 use crate::rows::LaneId;
-use crate::rows::{Incoming, Outgoing, OutgoingId, OwedAck, Watch};
+use crate::rows::{Incoming, Outgoing, OutgoingId, OwedAck, Place, Relay, Watch};
 use crate::shared::Shared;
 use crate::trees::{FETCHED, INCOMING, OUTBOX, OWED, PLAIN, SUBMISSIONS, WATCH};
 use crate::{Files, Order, VaultError};
 
 const CURSOR: &str = "mailbox-cursor";
+const RELAYS: &str = "relays";
 
 /// The rows that are readable while locked.
 #[derive(Clone)]
@@ -106,7 +107,7 @@ impl Carriage {
         self.shared.engine.count(OUTBOX, &[])
     }
 
-    /// Envelopes fetched and not yet opened, in the relay's order.
+    /// Envelopes fetched and not yet opened, those of each relay in its order.
     ///
     /// # Errors
     /// [`VaultError`].
@@ -118,8 +119,8 @@ impl Carriage {
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn fetched(&self, seq: u64) -> Result<Option<Vec<u8>>, VaultError> {
-        self.shared.engine.load(FETCHED, &seq.to_be_bytes())
+    pub fn fetched(&self, place: Place) -> Result<Option<Vec<u8>>, VaultError> {
+        self.shared.engine.load(FETCHED, &place_key(place))
     }
 
     /// How many fetched envelopes are not yet opened.
@@ -130,15 +131,23 @@ impl Carriage {
         self.shared.engine.count(INCOMING, &[])
     }
 
-    /// The highest relay sequence that was ever kept; where to fetch on. 0 before the first.
+    /// The relays that this device uses or used, in the order of their numbers.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn cursor(&self) -> Result<u64, VaultError> {
-        Ok(self.plain(CURSOR)?.unwrap_or(0))
+    pub fn relays(&self) -> Result<Vec<Relay>, VaultError> {
+        Ok(self.plain(RELAYS)?.unwrap_or_default())
     }
 
-    /// Acknowledgements that the relay has not yet got, in order.
+    /// The highest sequence of a relay that was ever kept; where to fetch on. 0 before the first.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn cursor(&self, relay: u32) -> Result<u64, VaultError> {
+        Ok(self.plain(&cursor_name(relay))?.unwrap_or(0))
+    }
+
+    /// Acknowledgements that their relays have not yet got.
     ///
     /// # Errors
     /// [`VaultError`].
@@ -279,7 +288,29 @@ impl<'a> CarriageTx<'a> {
         Ok(())
     }
 
-    /// Keeps a fetched envelope, owes the relay its acknowledgement, and moves the cursor. One that
+    /// Makes a relay the present one, and notes of every other that the device left it. Answers its
+    /// number; a relay that was used before keeps its number, and with it its cursor.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn move_to(&mut self, at: &str, now: u64) -> Result<u32, VaultError> {
+        let mut relays: Vec<Relay> = self.load(PLAIN, RELAYS.as_bytes())?.unwrap_or_default();
+        let known = relays.iter().position(|relay| relay.at == at);
+        let number = known.unwrap_or(relays.len());
+        if known.is_none() {
+            relays.push(Relay {
+                at: at.to_owned(),
+                left_at: None,
+            });
+        }
+        for (place, relay) in relays.iter_mut().enumerate() {
+            relay.left_at = (place != number).then(|| relay.left_at.unwrap_or(now));
+        }
+        self.put_plain(RELAYS, &relays)?;
+        u32::try_from(number).map_err(|_| VaultError::Corrupt("relays"))
+    }
+
+    /// Keeps a fetched envelope, owes its relay the acknowledgement, and moves the cursor. One that
     /// was fetched before and is still there, or was acknowledged, is not doubled: answers whether it
     /// is new.
     ///
@@ -287,28 +318,30 @@ impl<'a> CarriageTx<'a> {
     /// [`VaultError`].
     pub fn keep(
         &mut self,
-        seq: u64,
+        place: Place,
         received_at: u64,
         fetched_at: u64,
         envelope: &[u8],
     ) -> Result<bool, VaultError> {
-        let cursor: u64 = self.load(PLAIN, CURSOR.as_bytes())?.unwrap_or(0);
-        self.owe(&OwedAck { seq, retry: None })?;
-        if seq <= cursor {
+        let cursor_name = cursor_name(place.relay);
+        let cursor: u64 = self.load(PLAIN, cursor_name.as_bytes())?.unwrap_or(0);
+        self.owe(&OwedAck::plain(place))?;
+        if place.seq <= cursor {
             return Ok(false);
         }
         let row = Incoming {
-            seq,
+            relay: place.relay,
+            seq: place.seq,
             received_at,
             fetched_at,
             length: envelope.len() as u64,
             reason: None,
             attempts: 0,
         };
-        let key = seq.to_be_bytes().to_vec();
+        let key = place_key(place);
         self.changes.put(INCOMING, key.clone(), encode(&row)?);
         self.changes.put(FETCHED, key, envelope.to_vec());
-        self.put_plain(CURSOR, &seq)?;
+        self.put_plain(&cursor_name, &place.seq)?;
         Ok(true)
     }
 
@@ -317,7 +350,7 @@ impl<'a> CarriageTx<'a> {
     /// # Errors
     /// [`VaultError::Missing`] when it is not there (any more).
     pub fn update_incoming(&mut self, row: &Incoming) -> Result<(), VaultError> {
-        let key = row.seq.to_be_bytes().to_vec();
+        let key = place_key(row.place());
         if self.changes.load(INCOMING, &key)?.is_none() {
             return Err(VaultError::Missing(INCOMING));
         }
@@ -326,33 +359,25 @@ impl<'a> CarriageTx<'a> {
     }
 
     /// Removes a fetched envelope: it was opened, or given up.
-    pub fn remove_incoming(&mut self, seq: u64) {
-        self.changes.delete(INCOMING, seq.to_be_bytes().to_vec());
-        self.changes.delete(FETCHED, seq.to_be_bytes().to_vec());
+    pub fn remove_incoming(&mut self, place: Place) {
+        self.changes.delete(INCOMING, place_key(place));
+        self.changes.delete(FETCHED, place_key(place));
     }
 
-    /// Sets the mailbox cursor, for a mailbox that starts anew (another relay).
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub fn set_cursor(&mut self, seq: u64) -> Result<(), VaultError> {
-        self.put_plain(CURSOR, &seq)
-    }
-
-    /// Owes the relay an acknowledgement; replaces one with the same sequence.
+    /// Owes a relay an acknowledgement; replaces one of the same envelope.
     ///
     /// # Errors
     /// [`VaultError`].
     pub fn owe(&mut self, ack: &OwedAck) -> Result<(), VaultError> {
-        let key = ack.seq.to_be_bytes().to_vec();
+        let key = place_key(ack.place());
         self.changes.put(OWED, key, encode(ack)?);
         Ok(())
     }
 
-    /// The relay has these acknowledgements.
-    pub fn paid(&mut self, seqs: &[u64]) {
-        for seq in seqs {
-            self.changes.delete(OWED, seq.to_be_bytes().to_vec());
+    /// Their relay has these acknowledgements.
+    pub fn paid(&mut self, places: &[Place]) {
+        for place in places {
+            self.changes.delete(OWED, place_key(*place));
         }
     }
 
@@ -411,6 +436,23 @@ impl core::fmt::Debug for CarriageTx<'_> {
 
 fn lane_key(lane: &LaneId, position: u64) -> Vec<u8> {
     [lane.as_bytes().as_slice(), &position.to_be_bytes()].concat()
+}
+
+/// The first relay's rows have the sequence alone as their key.
+fn place_key(place: Place) -> Vec<u8> {
+    let mut key = place.seq.to_be_bytes().to_vec();
+    if place.relay > 0 {
+        key.extend(place.relay.to_be_bytes());
+    }
+    key
+}
+
+fn cursor_name(relay: u32) -> String {
+    if relay == 0 {
+        CURSOR.to_owned()
+    } else {
+        format!("{CURSOR}/{relay}")
+    }
 }
 
 fn watch_key(envelope: &EnvelopeId, to: &MailboxId) -> Vec<u8> {

@@ -37,13 +37,13 @@ pub(crate) const SEALED: &[&str] = &[
 pub(crate) const OUTBOX: &str = "carriage/outbox";
 /// Outgoing: id → the submission's bytes.
 pub(crate) const SUBMISSIONS: &str = "carriage/submissions";
-/// Incoming: relay's sequence → what is known of the envelope.
+/// Incoming: relay's sequence and number → what is known of the envelope.
 pub(crate) const INCOMING: &str = "carriage/incoming";
-/// Incoming: relay's sequence → the envelope's bytes.
+/// Incoming: relay's sequence and number → the envelope's bytes.
 pub(crate) const FETCHED: &str = "carriage/fetched";
-/// Acknowledgements that the relay has not yet.
+/// Acknowledgements that their relays have not yet.
 pub(crate) const OWED: &str = "carriage/owed";
 /// Deliveries that are watched.
 pub(crate) const WATCH: &str = "carriage/watch";
-/// Small open values, the mailbox cursor among them.
+/// Small open values, the relays and mailbox cursors among them.
 pub(crate) const PLAIN: &str = "carriage/plain";

@@ -9,7 +9,7 @@ use support::{EPOCH, contact, home, message, outgoing, prekey};
 use waxwing_crypto::vault_header::EpochId;
 use waxwing_vault::rows::{
     Activity, ActivityKind, Contact, DeliveryState, Draft, DraftId, Incoming, MailBox, Message,
-    OutgoingState, OwedAck, OwnCard, PrekeySecret, Replay, Settings, Thread, Watch,
+    OutgoingState, OwedAck, OwnCard, Place, PrekeySecret, Replay, Settings, Thread, Watch,
 };
 use waxwing_vault::{Page, VaultError};
 use waxwing_wire::ids::{
@@ -298,46 +298,46 @@ fn fetched_envelopes_are_kept_once_and_owed_an_ack() {
     let mut home = home();
     let (open, _) = home.create();
     let carriage = open.lock().carriage();
-    let keep = |seq| {
+    let place = |seq| Place { relay: 0, seq };
+    let keep_at = |relay, seq| {
         carriage
-            .commit(|tx| tx.keep(seq, 100, 101, &vec![8; 70_000]))
+            .commit(|tx| tx.keep(Place { relay, seq }, 100, 101, &vec![8; 70_000]))
             .unwrap()
     };
+    let keep = |seq| keep_at(0, seq);
     assert!(keep(4) && keep(5));
     assert!(!keep(4), "fetched again after the ack was lost");
-    assert_eq!(carriage.cursor().unwrap(), 5);
+    assert_eq!(carriage.cursor(0).unwrap(), 5);
     assert_eq!(carriage.incoming_count().unwrap(), 2);
-    assert_eq!(carriage.fetched(4).unwrap(), Some(vec![8; 70_000]));
+    assert_eq!(carriage.fetched(place(4)).unwrap(), Some(vec![8; 70_000]));
     assert_eq!(carriage.owed_acks().unwrap().len(), 2);
     carriage
         .commit(|tx| {
-            tx.paid(&[4]);
+            tx.paid(&[place(4)]);
             Ok::<_, VaultError>(())
         })
         .unwrap();
-    assert_eq!(
-        carriage.owed_acks().unwrap(),
-        [OwedAck {
-            seq: 5,
-            retry: None
-        }]
-    );
+    assert_eq!(carriage.owed_acks().unwrap(), [OwedAck::plain(place(5))]);
     let mut row: Incoming = carriage.incoming().unwrap().remove(0);
     row.reason = Some("unknown-key".into());
     carriage.commit(|tx| tx.update_incoming(&row)).unwrap();
     assert_eq!(carriage.incoming().unwrap()[0], row);
     carriage
         .commit(|tx| {
-            tx.remove_incoming(4);
+            tx.remove_incoming(place(4));
             Ok::<_, VaultError>(())
         })
         .unwrap();
-    assert_eq!(carriage.fetched(4).unwrap(), None);
+    assert_eq!(carriage.fetched(place(4)).unwrap(), None);
     assert!(!keep(4), "opened and removed, then shown again");
+    assert!(keep_at(1, 4), "another relay counts for itself");
+    assert_eq!(carriage.cursor(1).unwrap(), 4);
+    assert_eq!(carriage.incoming_count().unwrap(), 2);
 
     let watch = Watch {
         envelope: EnvelopeId::new([1; 16]),
         to: MailboxId::new([2; 16]),
+        relay: 0,
         state: DeliveryState::AtRelay,
         since: 1,
         unapplied: false,

@@ -23,10 +23,10 @@ pub enum CardError {
     /// A signature does not verify.
     #[error("the card's signature does not verify")]
     Signature,
-    /// The first card must have version 1, no predecessor, and the key that the account id names.
+    /// A first card must have the key that the account id names, and the very first version 1.
     #[error("not a valid first card")]
     Genesis,
-    /// It does not follow the card before: version, predecessor hash or account differ.
+    /// It does not follow the card before: version, predecessor hash or account do not fit.
     #[error("the card does not follow the one before")]
     NotSuccessor,
     /// Another identity key, without a signature by the old one.
@@ -274,9 +274,21 @@ impl Card {
         Ok(self.proven(CardProof::Genesis))
     }
 
-    /// Proves that it directly follows `previous`: version one higher, `prev` its hash, same
-    /// account, minimum suite not lower, and signed by the same identity key or, as a rotation, by
-    /// the old and the new one.
+    /// Proves that it may be the first card of its account at a relay, whatever its version: who
+    /// moves there brings the present card. The account id must be derived from its identity key,
+    /// so that nobody else can take the account's place.
+    ///
+    /// # Errors
+    /// [`CardError`]; [`CardError::Genesis`] when the account id does not vouch for the key.
+    pub fn verify_arrival(self, now: u64) -> Result<VerifiedCard, CardError> {
+        if !self.body.is_anchored() {
+            return Err(CardError::Genesis);
+        }
+        self.body.check_time(now)?;
+        self.verify_self()
+    }
+
+    /// Proves that it directly follows `previous`: version one higher, and as [`Card::verify_later`].
     ///
     /// # Errors
     /// [`CardError`]; [`CardError::IdentityReset`] when the key changed without the old signature.
@@ -285,10 +297,29 @@ impl Card {
         previous: &VerifiedCard,
         now: u64,
     ) -> Result<VerifiedCard, CardError> {
+        if previous.body().version.checked_add(1) != Some(self.body.version) {
+            return Err(CardError::NotSuccessor);
+        }
+        self.verify_later(previous, now)
+    }
+
+    /// Proves that it comes after `previous`, directly or with cards between that were not seen:
+    /// same account, higher version (`prev` is the hash of `previous` when it is the next one),
+    /// minimum suite not lower, and signed by the same identity key or, as a rotation, by the old
+    /// and the new one. What [`crate::pin::Pin::judge`] accepts.
+    ///
+    /// # Errors
+    /// [`CardError`]; [`CardError::IdentityReset`] when the key changed without the old signature.
+    pub fn verify_later(
+        self,
+        previous: &VerifiedCard,
+        now: u64,
+    ) -> Result<VerifiedCard, CardError> {
         let before = previous.body();
+        let is_next = before.version.checked_add(1) == Some(self.body.version);
         if self.body.account_id != before.account_id
-            || before.version.checked_add(1) != Some(self.body.version)
-            || self.body.prev != Some(previous.hash())
+            || self.body.version <= before.version
+            || (is_next && self.body.prev != Some(previous.hash()))
         {
             return Err(CardError::NotSuccessor);
         }

@@ -1,8 +1,9 @@
 //! Cards: the directory's entries (docs/protocol.md section 2).
 //!
-//! The relay accepts a first card, and after that only a card that follows the current one. It
-//! refuses what clients would refuse too, so that a mistake is met by its maker: rollbacks,
-//! gaps, and an identity key that changes without the old key's signature.
+//! The relay accepts a first card of any version, for who moves here brings the present one, and
+//! after that only later ones. Cards between may be missing: they were put elsewhere. It refuses
+//! what clients would refuse too, so that a mistake is met by its maker: rollbacks, forks, and an
+//! identity key that changes without the old key's signature.
 
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -28,7 +29,7 @@ enum Precondition {
     Version(u64),
 }
 
-/// Puts an account's first or next card, signed by the transport key of a device in that card.
+/// Puts an account's first card here or a later one, signed by the transport key of a device in that card.
 ///
 /// Repeating a put whose answer was lost is answered like the first time, with 200.
 #[utoipa::path(put, path = "/v1/accounts/{account}/card", tag = "cards",
@@ -81,10 +82,10 @@ pub(super) async fn put_card(
     let (card, expect) = match (&current, expected) {
         (None, Precondition::Absent) => {
             app.limits.account()?;
-            (card.verify_genesis(app.now()), Expect::Absent)
+            (card.verify_arrival(app.now()), Expect::Absent)
         }
         (Some(current), Precondition::Version(expected)) if version == Some(expected) => (
-            card.verify_successor(&current.card, app.now()),
+            card.verify_later(&current.card, app.now()),
             Expect::Version(current.stored),
         ),
         _ => return Err(changed(current.as_deref())),
@@ -185,7 +186,7 @@ fn invalid(error: &CardError) -> Refusal {
 }
 
 fn changed(current: Option<&Current>) -> Refusal {
-    let detail = "Fetch the current card, and make the next one from it.";
+    let detail = "Fetch the current card, and make a later one from it.";
     Refusal::because(Slug::CardChanged, detail).with(|problem| {
         problem.current_version = current.map(|current| current.card.body().version);
         problem.current_hash = current.map(|current| current.card.hash());

@@ -6,6 +6,25 @@ use waxwing_wire::ids::{AttachmentId, Digest, EnvelopeId, MailboxId};
 
 use super::DeliveryState;
 
+/// A relay that this device uses or used. Its place in the list, from 0, is its number in the rows
+/// of what comes and goes through it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// How the client finds it; no secret.
+    pub at: String,
+    /// When this device moved away; `None` for the present one.
+    pub left_at: Option<u64>,
+}
+
+/// One envelope in this device's mailbox at one relay: every relay counts from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Which relay.
+    pub relay: u32,
+    /// The relay's sequence number.
+    pub seq: u64,
+}
+
 /// One strict lane of the outbox: all that goes to one recipient, in order. A keyed hash of the
 /// recipient, see [`Store::lane`](crate::Store::lane).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +79,9 @@ pub struct Outgoing {
     pub envelope: EnvelopeId,
     /// The mailboxes that it goes to: the recipient's devices.
     pub to: Vec<MailboxId>,
+    /// The relay that `uploads` tell of.
+    #[serde(default)]
+    pub relay: u32,
     /// Attachments that must be at the relay before it.
     pub uploads: Vec<Upload>,
     /// Length of the submission in bytes.
@@ -114,6 +136,9 @@ pub struct Upload {
 /// [`Carriage::fetched`](crate::Carriage::fetched).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incoming {
+    /// The relay it came from.
+    #[serde(default)]
+    pub relay: u32,
     /// Relay's sequence number in this device's mailbox.
     pub seq: u64,
     /// When the relay received it, by the relay's clock.
@@ -128,14 +153,46 @@ pub struct Incoming {
     pub attempts: u32,
 }
 
+impl Incoming {
+    /// Where it came from.
+    pub const fn place(&self) -> Place {
+        Place {
+            relay: self.relay,
+            seq: self.seq,
+        }
+    }
+}
+
 /// An acknowledgement that the relay has not yet got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwedAck {
+    /// The relay that it is owed to.
+    #[serde(default)]
+    pub relay: u32,
     /// Which envelope, by the relay's sequence.
     pub seq: u64,
     /// Signed retry statement when it could not be opened, exact bytes.
     #[serde(with = "serde_bytes")]
     pub retry: Option<Vec<u8>>,
+}
+
+impl OwedAck {
+    /// The acknowledgement of an envelope that was kept.
+    pub const fn plain(place: Place) -> Self {
+        Self {
+            relay: place.relay,
+            seq: place.seq,
+            retry: None,
+        }
+    }
+
+    /// Which envelope it is about.
+    pub const fn place(&self) -> Place {
+        Place {
+            relay: self.relay,
+            seq: self.seq,
+        }
+    }
 }
 
 /// One delivery whose progress the relay is asked for.
@@ -145,6 +202,9 @@ pub struct Watch {
     pub envelope: EnvelopeId,
     /// The recipient's mailbox.
     pub to: MailboxId,
+    /// The relay that has it.
+    #[serde(default)]
+    pub relay: u32,
     /// Last state known.
     pub state: DeliveryState,
     /// Since when.

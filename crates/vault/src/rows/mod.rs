@@ -20,7 +20,9 @@ mod replay;
 mod settings;
 
 pub use activity::{Activity, ActivityKind};
-pub use carriage::{Incoming, LaneId, Outgoing, OutgoingId, OutgoingState, OwedAck, Upload, Watch};
+pub use carriage::{
+    Incoming, LaneId, Outgoing, OutgoingId, OutgoingState, OwedAck, Place, Relay, Upload, Watch,
+};
 pub use contact::{Contact, DeviceSpares, Evidence, EvidenceKind};
 pub use draft::{Draft, DraftFile, DraftId};
 pub use message::{Attachment, Delivery, DeliveryState, MailBox, Message, Party};

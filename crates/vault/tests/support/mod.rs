@@ -169,6 +169,7 @@ pub fn outgoing(lane: LaneId, byte: u8) -> Outgoing {
         position: 0,
         envelope: EnvelopeId::new([byte; 16]),
         to: vec![MailboxId::new([byte; 16])],
+        relay: 0,
         uploads: Vec::new(),
         length: 0,
         state: OutgoingState::Queued,
