@@ -273,6 +273,7 @@ fn message(n: u64) -> Message {
         body: "text "
             .repeat(usize::try_from(n % 2000).unwrap_or(0))
             .into(),
+        unknown: None,
         at: n,
         claimed_at: n,
         relay_seq: None,

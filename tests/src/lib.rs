@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::missing_errors_doc)]
 
+pub mod by_hand;
 pub mod desk;
 pub mod desktop;
 pub mod engine;

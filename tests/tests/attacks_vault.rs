@@ -139,6 +139,7 @@ fn message() -> Message {
         recipients: Vec::new(),
         subject: Zeroizing::new("A subject about the surgery".into()),
         body: Zeroizing::new("The appointment is on Tuesday. ".repeat(900)),
+        unknown: None,
         at: 1,
         claimed_at: 1,
         relay_seq: Some(1),

@@ -307,6 +307,7 @@ fn seal_draft(
         recipients: parties,
         subject: draft.subject.clone(),
         body: draft.body.clone(),
+        unknown: None,
         at: now,
         claimed_at: now,
         relay_seq: None,

@@ -19,7 +19,7 @@ use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::retry::sign_retry;
 use waxwing_vault::rows::{
     Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, Place, PrekeySecret, Replay,
-    Row, Thread,
+    Row, Thread, UnknownBody,
 };
 use waxwing_vault::{Carriage, Store, VaultError};
 use waxwing_wire::api::{Ack, AckRetry, MailboxItem};
@@ -565,14 +565,19 @@ fn letter(
     now: u64,
     gap: bool,
 ) -> Message {
-    let (subject, body, in_reply_to) = match message.body {
-        Body::Text(Text {
-            subject,
-            text,
-            in_reply_to,
-        }) => (subject, text, in_reply_to),
-        Body::Unknown { content_type, .. } => {
-            (Zeroizing::new(content_type), Zeroizing::default(), None)
+    let (text, unknown) = match message.body {
+        Body::Text(text) => (text, None),
+        Body::Unknown { content_type, body } => {
+            let name = Text {
+                subject: Zeroizing::new(content_type.clone()),
+                text: Zeroizing::default(),
+                in_reply_to: None,
+            };
+            let unknown = UnknownBody {
+                content_type,
+                bytes: body,
+            };
+            (name, Some(unknown))
         }
     };
     Message {
@@ -589,8 +594,9 @@ fn letter(
                 deliveries: Vec::new(),
             })
             .collect(),
-        subject,
-        body,
+        subject: text.subject,
+        body: text.text,
+        unknown,
         at: now,
         claimed_at: message.sent_at,
         relay_seq: Some(seq),
@@ -599,7 +605,7 @@ fn letter(
         seq: message.seq,
         previous: message.previous,
         gap,
-        in_reply_to,
+        in_reply_to: text.in_reply_to,
         attachments: message
             .attachments
             .into_iter()

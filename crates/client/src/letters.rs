@@ -105,6 +105,7 @@ impl App {
                     EnvelopeView {
                         row: reader.row(&message)?,
                         body: message.body.to_string(),
+                        unknown_kind: message.unknown.map(|unknown| unknown.content_type),
                         files: message
                             .attachments
                             .iter()
@@ -486,6 +487,7 @@ fn unopened_view(row: &Incoming) -> EnvelopeView {
             attachments: 0,
         },
         body: String::new(),
+        unknown_kind: None,
         files: Vec::new(),
         in_reply_to: None,
         missing_before: 0,

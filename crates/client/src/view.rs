@@ -355,6 +355,8 @@ pub struct EnvelopeView {
     pub row: EnvelopeRow,
     /// The text.
     pub body: String,
+    /// Its content type, when this version cannot show it; it is kept for one that can.
+    pub unknown_kind: Option<String>,
     /// Its files.
     pub files: Vec<FileView>,
     /// The message it answers.

@@ -222,6 +222,8 @@ export type EnvelopeView = {
 	row: EnvelopeRow,
 	/**  The text. */
 	body: string,
+	/**  Its content type, when this version cannot show it; it is kept for one that can. */
+	unknownKind: string | null,
 	/**  Its files. */
 	files: FileView[],
 	/**  The message it answers. */

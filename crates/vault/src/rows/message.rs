@@ -44,6 +44,10 @@ pub struct Message {
     pub subject: Zeroizing<String>,
     /// The text.
     pub body: Zeroizing<String>,
+    /// A body that is no text, of a content type that this version cannot show: kept for one that
+    /// can.
+    #[serde(default)]
+    pub unknown: Option<UnknownBody>,
     /// When it was opened here (inbox) or sealed here (sent); the time to show and sort by is the
     /// relay's for the inbox.
     pub at: u64,
@@ -67,6 +71,15 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// The person has looked at it.
     pub opened: bool,
+}
+
+/// What a message says in a form that is newer than this version.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnknownBody {
+    /// Its content type, as signed.
+    pub content_type: String,
+    /// Its bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
 }
 
 /// One recipient of a message and how far it got on each of his devices.

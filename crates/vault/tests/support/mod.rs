@@ -135,6 +135,7 @@ pub fn message(mailbox: MailBox, byte: u8, body: &str) -> Message {
         }],
         subject: Zeroizing::new(format!("Subject {byte}")),
         body: Zeroizing::new(body.to_owned()),
+        unknown: None,
         at: 1_800_000_000 + u64::from(byte),
         claimed_at: 1_800_000_000,
         relay_seq: Some(u64::from(byte)),
