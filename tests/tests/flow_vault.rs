@@ -4,6 +4,8 @@
 use waxwing_client::Failure;
 use waxwing_client::view::{Folder, OutgoingState, Stage};
 use waxwing_tests::engine::{PASSPHRASE, Street, passphrase, text};
+use waxwing_vault::rows::{Place, Replay};
+use waxwing_wire::ids::{AccountId, MessageId};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_computer_still_fetches_and_sends_and_unlocking_opens() {
@@ -165,4 +167,40 @@ async fn setting_up_goes_on_where_it_was_left() {
         .unwrap();
     assert_eq!(alice.finish_onboarding(true).await, Ok(Stage::Open));
     alice.receive("A test envelope").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_is_remembered_only_while_it_could_come_again() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    alice.close().await;
+    let remembered = |number: u8| Replay {
+        sender: AccountId::new([number; 32]),
+        message: MessageId::new([number; 16]),
+        until: u64::from(number),
+    };
+    street.with_vault("alice", |open| {
+        let kept = open.store().commit(&mut rand::rng(), |tx| {
+            tx.put(&remembered(10))?;
+            tx.put(&remembered(60))?;
+            let place = Place { relay: 7, seq: 1 };
+            tx.carriage().keep(place, 50, 50, b"not to be opened")
+        });
+        assert!(kept.unwrap());
+    });
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    // The round that removes them ends with this.
+    alice
+        .until("looked after", async || {
+            (alice.me().await.unwrap().relay_agrees == Some(true)).then_some(())
+        })
+        .await;
+    alice.close().await;
+    let (over, fetched_before) = street.with_vault("alice", |open| {
+        let seen = |row: Replay| open.store().replay_seen(row.sender, row.message).unwrap();
+        (seen(remembered(10)), seen(remembered(60)))
+    });
+    assert!(!over);
+    assert!(fetched_before, "an envelope waits that was fetched before");
 }

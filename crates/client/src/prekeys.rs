@@ -3,6 +3,7 @@
 //! Ours: one signed prekey, new every week, and a stock of one-time ones. A record is published
 //! only after its secret half is on disk, sealed under the key of its week; the keys of weeks in
 //! which nobody can need them any more are destroyed.
+//! What is kept only for a time is forgotten here too.
 //! Others': for each device of a contact a bundle is claimed ahead, so that sealing never waits
 //! for the network; what was used is replaced afterwards.
 
@@ -39,11 +40,19 @@ const ROUND: Duration = Duration::from_secs(3600);
 
 /// Looks after own card, own prekeys and the spares of others, whenever woken and every hour.
 pub(crate) async fn run(app: App) {
+    let mut purge_at = 0;
     loop {
-        if app.known().store.is_some()
-            && let Err(failure) = look_after(&app).await
-        {
-            tracing::info!(%failure, "cards and prekeys are looked after later");
+        if app.known().store.is_some() {
+            let now = app.now();
+            if now >= purge_at {
+                match app.purge_replays().await {
+                    Ok(()) => purge_at = now + DAY,
+                    Err(failure) => tracing::info!(%failure, "replay rows are removed later"),
+                }
+            }
+            if let Err(failure) = look_after(&app).await {
+                tracing::info!(%failure, "cards and prekeys are looked after later");
+            }
         }
         tokio::select! {
             () = app.wakers.upkeep.notified() => {}
@@ -56,7 +65,10 @@ async fn look_after(app: &App) -> Result<(), Failure> {
     let line = app.line().await?;
     app.publish_own_card(&line).await?;
     app.take_own_name(&line, &app.relay_name().await?).await?;
-    app.know().relay_agrees = Some(true);
+    let before = app.know().relay_agrees.replace(true);
+    if before != Some(true) {
+        app.tell(Change::Contacts(None));
+    }
     restock(app, &line).await?;
     for left in app.left_lines().await? {
         // Who writes from there needs what everybody needs, and the newest card.
@@ -276,6 +288,22 @@ pub(crate) fn take_spares(
 }
 
 impl App {
+    /// Forgets messages of which no envelope can be accepted any more (docs/protocol.md section 4).
+    /// An envelope is judged by the time it was fetched, so a row stays while one waits that was
+    /// fetched before the row was over.
+    async fn purge_replays(&self) -> Result<(), Failure> {
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        self.with_store(move |store| {
+            let waiting = carriage.incoming()?;
+            let oldest = waiting.iter().map(|row| row.fetched_at).min();
+            let over = now.min(oldest.unwrap_or(now));
+            store.commit(&mut rng, |tx| Ok(tx.purge_replays(over).map(drop)?))
+        })
+        .await
+    }
+
     /// Claims a spare bundle of a contact from the first relay that knows them.
     pub(crate) async fn fetch_spares(&self, account: AccountId) -> Result<(), Failure> {
         for line in self.lines().await? {

@@ -66,6 +66,7 @@ impl App {
             self.wakers.left.notify_one();
             self.wakers.watch.notify_one();
             self.relay_is_back().await?;
+            self.tell(Change::Contacts(None));
         }
         self.tell(Change::Settings);
         self.tell(Change::Status);
