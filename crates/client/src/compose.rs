@@ -292,7 +292,8 @@ fn seal_draft(
 ) -> Result<MessageId, Failure> {
     let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
     let (parties, prekeys) = choose_prekeys(tx, &draft.to, now)?;
-    let conversation = conversation(me.account, &draft.to);
+    let members = [&draft.to[..], &[me.account]].concat();
+    let conversation = ConversationId::derive(&members);
     let thread = tx.load::<Thread>(&(conversation, me.account, me.device))?;
     let attachments: Vec<Attachment> = draft
         .files
@@ -526,19 +527,6 @@ fn draft_of(message: &Message, key: DraftId, to: Vec<AccountId>, now: u64) -> Dr
             .collect(),
         saved_at: now,
     }
-}
-
-/// A conversation is its members: everybody who writes to the same people is in the same one.
-fn conversation(me: AccountId, others: &[AccountId]) -> ConversationId {
-    let mut members: Vec<AccountId> = others.to_vec();
-    members.push(me);
-    members.sort_unstable();
-    members.dedup();
-    let mut bytes = b"waxwing/conv/v1".to_vec();
-    for member in members {
-        bytes.extend_from_slice(member.as_bytes());
-    }
-    ConversationId::new(*Digest::of(&bytes).as_bytes())
 }
 
 /// Which message and which recipient an envelope in the outbox belongs to.

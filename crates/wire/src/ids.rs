@@ -171,15 +171,19 @@ impl AccountId {
     }
 }
 
+/// What the hash of a conversation's members begins with.
+pub const CONVERSATION_LABEL: &[u8] = b"waxwing/conv/v1";
+
 impl ConversationId {
-    /// Derives the id of the conversation among exactly these accounts (order and repeats do not
-    /// matter): `SHA-256("waxwing/conversation/v1" || account ids, sorted)`.
+    /// Derives the id of the conversation among exactly these accounts, the sender among them
+    /// (order and repeats do not matter): `H("waxwing/conv/v1" || account ids, sorted)`
+    /// (docs/protocol.md section 13).
     pub fn derive(members: &[AccountId]) -> Self {
         let mut sorted = members.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
         let mut hash = Sha256::new();
-        hash.update(b"waxwing/conversation/v1");
+        hash.update(CONVERSATION_LABEL);
         for member in sorted {
             hash.update(member.as_bytes());
         }

@@ -1,6 +1,8 @@
 //! What the ciphertext tells, and whether one ciphertext can be two texts: rows "GCM without
 //! commitment", "gzip then encrypt", "one key for everything".
 
+use std::collections::BTreeSet;
+
 use waxwing_crypto::envelope::{OpenError, SealError, seal};
 use waxwing_tests::people::{NOW, Person, header};
 use waxwing_wire::card::CARD_LABEL;
@@ -116,35 +118,38 @@ fn a_signature_under_one_label_is_worth_nothing_under_another() {
 
 #[test]
 fn no_label_is_used_twice() {
-    let labels: [&[u8]; 16] = [
-        b"waxwing/acct/v1",
-        b"waxwing/conversation/v1",
-        CARD_LABEL,
-        PREKEY_LABEL,
-        RETRY_LABEL,
-        b"waxwing/env/v1",
-        b"waxwing/msg/v1",
-        b"waxwing/rcpt/v1",
-        b"waxwing/cek-commit/v1",
-        b"waxwing/att/v1",
-        b"waxwing/vault/v1",
-        b"waxwing/vault/kek/v1",
-        b"waxwing/vault/slot/v1",
-        b"waxwing/vault/keyring/v1",
-        b"waxwing/rec/v1",
-        b"waxwing/key-code/v1",
-    ];
-    for (at, label) in labels.iter().enumerate() {
-        assert!(
-            !labels[..at].contains(label),
-            "{}",
-            String::from_utf8_lossy(label)
-        );
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let table = std::fs::read_to_string(root.join("docs/protocol.md")).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `waxwing/"));
+    let labels: Vec<&str> = rows
+        .flat_map(|row| row.split('|').nth(1).unwrap().split('`'))
+        .filter(|label| label.starts_with("waxwing/"))
+        .collect();
+    for label in &labels {
         // No label is the beginning of another, so none can be extended into it.
-        for other in labels.iter().filter(|other| *other != label) {
-            assert!(!other.starts_with(label));
+        let begun = labels.iter().filter(|other| other.starts_with(label));
+        assert_eq!(begun.count(), 1, "{label}");
+    }
+    // The table is of the code: no label is in one of them alone.
+    let mut used = BTreeSet::new();
+    let mut folders = vec![root.join("crates")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let source = std::fs::read_to_string(path).unwrap();
+                let quoted = source.split('"').filter(|quoted| {
+                    quoted.starts_with("waxwing/")
+                        && quoted.ends_with("/v1")
+                        && !quoted.contains(char::is_whitespace)
+                });
+                used.extend(quoted.map(str::to_owned));
+            }
         }
     }
+    assert_eq!(used, labels.into_iter().map(str::to_owned).collect());
 }
 
 #[test]
