@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::drafts::{apply, draft_id, draft_name};
 use crate::failure::Failure;
 use crate::letters::{letter_id, letter_key};
-use crate::prekeys::{own_card, take_spares};
+use crate::prekeys::{Taken, lacks_prekeys, own_card, take_spares};
 use crate::view::{Change, DraftText, Folder, Reason};
 use waxwing_crypto::envelope::{SealError, Sealed, seal};
 use waxwing_crypto::keys::DeviceKey;
@@ -94,7 +94,8 @@ impl App {
         }
     }
 
-    /// Every recipient may be sent to, and has prekeys at hand.
+    /// Every recipient may be sent to, and has prekeys at hand. Where a device has none the relay is
+    /// asked; one that has none then is left out, as long as another has.
     async fn check_recipients(&self, to: &[AccountId]) -> Result<(), Failure> {
         for account in to {
             let account = *account;
@@ -106,8 +107,14 @@ impl App {
                     account: account.to_string(),
                 });
             }
-            if take_spares(&mut contact.clone(), self.now()).is_none() {
-                self.fetch_spares(account).await?;
+            let now = self.now();
+            let reaches_nobody = take_spares(&mut contact.clone(), now).is_none();
+            if reaches_nobody || lacks_prekeys(&contact, now) {
+                match self.fetch_spares(account).await {
+                    Err(failure) if reaches_nobody => return Err(failure),
+                    Err(failure) => tracing::info!(%failure, "a device is left out"),
+                    Ok(()) => {}
+                }
             }
         }
         Ok(())
@@ -376,7 +383,11 @@ fn choose_prekeys(
                 account: account.to_string(),
             });
         }
-        let (card, taken) = take_spares(&mut contact, now).ok_or(Failure::Relay {
+        let Taken {
+            card,
+            prekeys: taken,
+            left_out,
+        } = take_spares(&mut contact, now).ok_or(Failure::Relay {
             reason: Reason::RecipientKeysMissing,
         })?;
         tx.put(&contact)?;
@@ -385,6 +396,7 @@ fn choose_prekeys(
             account: *account,
             card_version: card.body().version,
             deliveries: Vec::new(),
+            left_out,
         });
     }
     Ok((parties, prekeys))

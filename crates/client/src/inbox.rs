@@ -592,6 +592,7 @@ fn letter(
                 account,
                 card_version,
                 deliveries: Vec::new(),
+                left_out: 0,
             })
             .collect(),
         subject: text.subject,

@@ -384,6 +384,7 @@ impl Reader<'_> {
                 Ok(Recipient {
                     party: party(self.store, &recipient.account, &self.me)?,
                     state: self.state(&recipient.deliveries),
+                    left_out: recipient.left_out,
                 })
             });
             recipients.collect::<Result<_, Failure>>()?

@@ -307,6 +307,8 @@ pub struct Recipient {
     pub party: Party,
     /// How far.
     pub state: OutgoingState,
+    /// How many of their computers get nothing, because they have published no keys.
+    pub left_out: u32,
 }
 
 /// A line of a list.

@@ -557,6 +557,8 @@ export type Recipient = {
 	party: Party,
 	/**  How far. */
 	state: OutgoingState,
+	/**  How many of their computers get nothing, because they have published no keys. */
+	leftOut: number,
 };
 
 /**  Which relay carries the envelopes. */

@@ -91,6 +91,9 @@ pub struct Party {
     pub card_version: u64,
     /// One entry per device it was sealed to; empty on received messages.
     pub deliveries: Vec<Delivery>,
+    /// Devices that it was not sealed to, because they had no prekey.
+    #[serde(default)]
+    pub left_out: u32,
 }
 
 /// How far one envelope got.

@@ -131,6 +131,7 @@ pub fn message(mailbox: MailBox, byte: u8, body: &str) -> Message {
                 envelope: EnvelopeId::new([byte; 16]),
                 state: DeliveryState::Sealed,
                 since: 5,
+                left_out: 0,
             }],
         }],
         subject: Zeroizing::new(format!("Subject {byte}")),

@@ -111,7 +111,7 @@ function incomingView(letter: Incoming, index: number, now: number): EnvelopeVie
 }
 
 function outgoingView(letter: Outgoing, index: number, now: number): EnvelopeView {
-  const to: { party: Party; state: OutgoingState }[] = letter.to.map(([contact, state]) => ({ party: partyOf(contact), state }));
+  const to: EnvelopeView["row"]["to"] = letter.to.map(([contact, state]) => ({ party: partyOf(contact), state, leftOut: 0 }));
   return {
     row: {
       id: `out-${hex(index + 501, 16)}`, folder: letter.folder, from: null, to, incoming: null,

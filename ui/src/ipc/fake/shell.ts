@@ -373,7 +373,7 @@ export class FakeShell implements Port {
     const view: EnvelopeView = {
       row: {
         id: `out-${hex(this.#made++, 16)}`, folder: "outbox", from: null, incoming: null, subject: draft.subject,
-        to: draft.to.map((account) => ({ party: account === this.world.me.account ? youOf(this.world.me) : partyOf(this.#contact(account)), state: { kind: "queued", behind: false } })),
+        to: draft.to.map((account) => ({ party: account === this.world.me.account ? youOf(this.world.me) : partyOf(this.#contact(account)), state: { kind: "queued", behind: false }, leftOut: 0 })),
         preview: draft.body.slice(0, 120), at: Date.now(), claimedAt: null, attachments: draft.files.length,
       },
       body: draft.body, files: draft.files, inReplyTo: draft.inReplyTo, missingBefore: 0, unknownKind: null,
