@@ -3,6 +3,9 @@
 PROFILE ?= default
 N ?= 300
 
+# Where `cargo install` puts the tools that set-up builds.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
 .PHONY: run test check bench package kills interop setup setup-tests face fmt lint docs licences face-checks bindings suite screens
 
 run: setup face ## build Waxwing and open its window; PROFILE=name for another person on this computer
