@@ -6,6 +6,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
+use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One computer with its data folder.
 pub struct Desk {
     home: tempfile::TempDir,
+    /// The size of the disk that data lies on, in MiB, when it is a small one.
+    disk: Option<u32>,
 }
 
 /// A window of one profile.
@@ -39,7 +42,33 @@ impl Desk {
             home.path().join("config/user-dirs.dirs"),
             "XDG_DOWNLOAD_DIR=\"$HOME/Downloads\"\n",
         )?;
-        Ok(Self { home })
+        Ok(Self { home, disk: None })
+    }
+
+    /// A computer whose data lies on a disk of so many MiB, which only its windows see.
+    pub fn on_a_small_disk(mebibytes: u32) -> Result<Self> {
+        Ok(Self {
+            disk: Some(mebibytes),
+            ..Self::new()?
+        })
+    }
+
+    /// Fills the small disk that a window sees to the last byte; gives the file that fills it.
+    pub fn fill_the_disk(&self, window: u32) -> Result<PathBuf> {
+        let inside = self.path().join("data/everything-else");
+        let path = Path::new(&format!("/proc/{window}/root")).join(inside.strip_prefix("/")?);
+        let mut file = std::fs::File::create(&path)?;
+        for size in [1 << 20, 1 << 12, 1] {
+            let block = vec![1; size];
+            loop {
+                match file.write_all(&block) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(path)
     }
 
     pub fn path(&self) -> &Path {
@@ -60,7 +89,7 @@ impl Desk {
         let application = application()?;
         let (port, native) = (free_port()?, free_port()?);
         let server = self
-            .command("tauri-driver")
+            .driver()
             .args([
                 "--port",
                 &port.to_string(),
@@ -86,6 +115,27 @@ impl Desk {
         );
         window.size(1200, 800).await?;
         Ok(window)
+    }
+
+    /// The driver in front of the window, on the disk that the desk has.
+    fn driver(&self) -> Command {
+        let Some(mebibytes) = self.disk else {
+            return self.command("tauri-driver");
+        };
+        let mut command = self.command("unshare");
+        command.args([
+            "--user",
+            "--map-current-user",
+            "--keep-caps",
+            "--mount",
+            "sh",
+            "-c",
+        ]);
+        command.arg(format!(
+            "mount -t tmpfs -o size={mebibytes}m tmpfs \"$XDG_DATA_HOME\" && exec \"$@\""
+        ));
+        command.args(["sh", "tauri-driver"]);
+        command
     }
 
     /// Starts a profile that is already open, and waits until that second start has ended.
@@ -184,13 +234,7 @@ impl Window {
     /// Waits until an element is gone.
     pub async fn see_gone(&self, xpath: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while self
-            .driver
-            .query(By::XPath(xpath.to_owned()))
-            .nowait()
-            .exists()
-            .await?
-        {
+        while self.shows(xpath).await? {
             ensure!(
                 Instant::now() < deadline,
                 "{}: still there: {xpath}",
@@ -228,14 +272,24 @@ impl Window {
         .await
     }
 
+    /// Whether the element that an XPath names is there now.
+    pub async fn shows(&self, xpath: &str) -> Result<bool> {
+        Ok(self
+            .driver
+            .query(By::XPath(xpath.to_owned()))
+            .nowait()
+            .exists()
+            .await?)
+    }
+
     /// A line of a list whose accessible name has all these parts.
     pub async fn see_row(&self, parts: &[&str]) -> Result<WebElement> {
         self.see(&row(parts)).await
     }
 
     /// Presses keys in the window, wherever the focus is.
-    pub async fn keys(&self, keys: &str) -> Result<()> {
-        self.driver.action_chain().send_keys(keys).perform().await?;
+    pub async fn keys(&self, keys: impl Into<TypingData>) -> Result<()> {
+        self.driver.active_element().await?.send_keys(keys).await?;
         Ok(())
     }
 

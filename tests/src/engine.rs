@@ -25,7 +25,7 @@ use waxwing_client::{App, Config, Failure};
 use waxwing_crypto::kdf::Passphrase;
 use waxwing_relay::Relay;
 use waxwing_relay::clock::SystemClock;
-use waxwing_relay::store::{AnyStore, SledOptions, SledStore};
+use waxwing_relay::store::{AnyStore, OpenStoreError, SledOptions, SledStore};
 use waxwing_vault::{Open, State, Vault};
 use zeroize::Zeroizing;
 
@@ -148,7 +148,13 @@ impl Street {
             reserve_bytes: 0,
             clock: Arc::new(SystemClock),
         };
-        let store = SledStore::open(&options).expect("its folder").into_any();
+        let store = loop {
+            match SledStore::open(&options) {
+                // A call that was under way still holds it.
+                Err(OpenStoreError::InUse) => tokio::time::sleep(LET_GO).await,
+                opened => break opened.expect("its folder").into_any(),
+            }
+        };
         change(&store).await;
         store.close().await.expect("it closes");
         drop(store);

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thirtyfour::Key;
-use thirtyfour::prelude::ElementQueryable as _;
 
 /// A passphrase that the strength estimate accepts.
 pub const PASSPHRASE: &str = "amber lantern drifts over quiet harbour";
@@ -37,6 +36,18 @@ impl Window {
     /// Reads the recovery code off the screen and types the two groups back that are asked for.
     pub async fn keep_recovery_code(&self) -> Result<()> {
         self.see_text("Your recovery code").await?;
+        let words = self.recovery_code().await?;
+        self.press("I have kept it").await?;
+        self.see_text("Check what you kept").await?;
+        for group in self.groups_asked_for().await? {
+            self.type_into(&format!("Group {group}"), &words[group - 1].join(" "))
+                .await?;
+        }
+        self.press("Check").await
+    }
+
+    /// The recovery code on the screen: six groups of four words.
+    pub async fn recovery_code(&self) -> Result<Vec<Vec<String>>> {
         let mut words = Vec::new();
         for group in 1..=6 {
             words.push(self.group(group).await?);
@@ -45,22 +56,23 @@ impl Window {
             words.iter().all(|group| group.len() == 4),
             "a group has not four words: {words:?}"
         );
-        self.press("I have kept it").await?;
-        self.see_text("Check what you kept").await?;
+        Ok(words)
+    }
+
+    /// The numbers of the groups that are to be typed back.
+    pub async fn groups_asked_for(&self) -> Result<Vec<usize>> {
+        let mut asked = Vec::new();
         for group in 1..=6 {
             let label = format!("Group {group}");
-            let asked = format!("//label[normalize-space(.)={label:?}]");
             if self
-                .driver
-                .query(thirtyfour::By::XPath(asked))
-                .nowait()
-                .exists()
+                .shows(&format!("//label[normalize-space(.)={label:?}]"))
                 .await?
             {
-                self.type_into(&label, &words[group - 1].join(" ")).await?;
+                asked.push(group);
             }
         }
-        self.press("Check").await
+        ensure!(asked.len() == 2, "two groups are asked for, not {asked:?}");
+        Ok(asked)
     }
 
     async fn group(&self, number: usize) -> Result<Vec<String>> {
@@ -89,6 +101,63 @@ impl Window {
         .await?
         .click()
         .await?;
+        Ok(())
+    }
+
+    /// Moves the focus by Tab until it stands on what has this accessible name.
+    pub async fn tab_to(&self, name: &str) -> Result<()> {
+        self.tab_until(name, "return arguments[1] === arguments[0]")
+            .await
+    }
+
+    /// Moves the focus by Tab until it stands on what has this role.
+    pub async fn tab_to_role(&self, role: &str) -> Result<()> {
+        self.tab_until(
+            role,
+            "return document.activeElement.getAttribute('role') === arguments[0]",
+        )
+        .await
+    }
+
+    async fn tab_until(&self, wanted: &str, reached: &str) -> Result<()> {
+        let reached = format!(
+            "const on = document.activeElement;
+             const label = on.id && document.querySelector(`label[for=\"${{on.id}}\"]`);
+             const name = on.getAttribute('aria-label') ?? (label || on).textContent.trim();
+             return ((...arguments) => {{ {reached} }})(arguments[0], name);"
+        );
+        let mut seen = Vec::new();
+        for _ in 0..40 {
+            let there = self
+                .driver
+                .execute(&*reached, vec![wanted.into()])
+                .await?
+                .convert::<bool>()?;
+            if there {
+                return Ok(());
+            }
+            self.keys(Key::Tab + "").await?;
+            let on = self.driver.active_element().await?;
+            seen.push(on.attr("aria-label").await?.unwrap_or(on.text().await?));
+        }
+        anyhow::bail!("Tab never reaches {wanted:?}: {seen:?}")
+    }
+
+    /// Nothing is wider than the window, and the paper is dark. Keeps a picture.
+    pub async fn fits(&self, picture: &str) -> Result<()> {
+        self.picture(picture)?;
+        let [over, light] = self
+            .driver
+            .execute(
+                "const page = document.documentElement;
+                 const parts = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g);
+                 return [page.scrollWidth - innerWidth, Math.max(...parts.slice(0, 3).map(Number))];",
+                vec![],
+            )
+            .await?
+            .convert::<[f64; 2]>()?;
+        ensure!(over <= 0.0, "{picture}: {over} px wider than the window");
+        ensure!(light < 80.0, "{picture}: the paper is not dark ({light})");
         Ok(())
     }
 

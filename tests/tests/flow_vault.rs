@@ -126,7 +126,7 @@ async fn starting_over_renames_the_vault_and_deletes_nothing() {
     let aside: Vec<_> = std::fs::read_dir(street.dir(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.starts_with("alice.old"))
+        .filter(|name| name.starts_with("alice-2"))
         .collect();
     let old = street.open(&aside[0]).await;
     old.unlock().await;

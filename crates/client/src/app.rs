@@ -131,7 +131,8 @@ impl App {
     /// A sentence for the log when the HTTP client or the settings cannot be made.
     pub async fn start(config: Config) -> Result<Self, Box<dyn std::error::Error>> {
         let settings = crate::settings::load(&config.dir)?;
-        let looked = Vaulted::look(config.dir.clone()).await;
+        let dir = config.dir.clone();
+        let looked = blocking(move || Ok(Vaulted::look(&dir))).await?;
         let known = Known {
             store: None,
             carriage: looked.carriage(),
@@ -221,6 +222,21 @@ impl Inner {
 
     pub(crate) fn now(&self) -> u64 {
         self.clock.now()
+    }
+
+    /// The date here, as in RFC 3339: `2026-11-21`.
+    pub(crate) fn today(&self) -> String {
+        i64::try_from(self.now())
+            .ok()
+            .and_then(|now| jiff::Timestamp::from_second(now).ok())
+            .map_or_else(
+                || "undated".to_owned(),
+                |now| {
+                    now.to_zoned(jiff::tz::TimeZone::system())
+                        .date()
+                        .to_string()
+                },
+            )
     }
 
     /// The sealed rows.

@@ -266,8 +266,11 @@ impl App {
                 }
                 Err(failure) => {
                     tracing::warn!(%failure, "a file could not be sealed");
-                    app.transfers
-                        .end_with(&id, Ended::Failed(Reason::AttachmentMissing));
+                    let reason = match failure {
+                        Failure::DiskFull => Reason::DiskFull,
+                        _ => Reason::FileUnreadable,
+                    };
+                    app.transfers.end_with(&id, Ended::Failed(reason));
                 }
             }
             app.tell(Change::Drafts(Some(draft_name(&draft))));

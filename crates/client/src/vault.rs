@@ -7,10 +7,11 @@ use crate::onboarding::{self, Progress};
 use crate::passphrase;
 use crate::settings::disk;
 use crate::view::{Change, Folder, OnboardingStep, Stage, Strength, UnlockTime};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedMutexGuard;
 use waxwing_crypto::kdf::{KdfError, KdfParams, Passphrase, stretch};
 use waxwing_crypto::keys::TransportKey;
 use waxwing_crypto::recovery::{RecoveryCode, RecoveryError};
@@ -34,16 +35,15 @@ pub(crate) enum Vaulted {
 }
 
 impl Vaulted {
-    /// Looks what is in the profile's folder.
-    pub(crate) async fn look(dir: PathBuf) -> Self {
-        let found = blocking(move || Ok(Vault::look(&dir)?)).await;
-        match found {
+    /// Looks what is in the profile's folder. Reads the disk: call it from a thread that may block.
+    pub(crate) fn look(dir: &Path) -> Self {
+        match Vault::look(dir) {
             Ok(State::None) => Self::Absent,
             Ok(State::Locked(locked)) => Self::Locked(locked),
-            Ok(State::InUse) | Err(Failure::InUse) => Self::InUse,
+            Ok(State::InUse) | Err(VaultError::InUse) => Self::InUse,
             Ok(State::Corrupt { reason }) => Self::Corrupt(damage(reason).to_owned()),
-            Err(failure) => {
-                tracing::error!(%failure, "the vault's folder cannot be read");
+            Err(error) => {
+                tracing::error!(%error, "the vault's folder cannot be read");
                 Self::Corrupt("folder".to_owned())
             }
         }
@@ -74,7 +74,7 @@ fn damage(reason: Damage) -> &'static str {
 impl App {
     /// Where the whole window stands.
     pub async fn stage(&self) -> Stage {
-        let vault = self.vault.lock().await;
+        let vault = self.looked_at().await;
         let progress = onboarding::load(&self.dir).unwrap_or_default();
         let known = self.known();
         match &*vault {
@@ -96,6 +96,20 @@ impl App {
             Vaulted::Open(_) => progress.map_or(Stage::Open, shown),
             Vaulted::Absent => progress.map_or(Stage::Welcome, shown),
         }
+    }
+
+    /// The vault. What was held by another process, or damaged, may have changed since: it is
+    /// looked at once more.
+    async fn looked_at(&self) -> OwnedMutexGuard<Vaulted> {
+        let mut vault = Arc::clone(&self.vault).lock_owned().await;
+        if matches!(*vault, Vaulted::InUse | Vaulted::Corrupt(_)) {
+            let dir = self.dir.clone();
+            if let Ok(found) = blocking(move || Ok(Vaulted::look(&dir))).await {
+                self.know().carriage = found.carriage();
+                *vault = found;
+            }
+        }
+        vault
     }
 
     /// Opens the vault with the passphrase.
@@ -205,7 +219,8 @@ impl App {
         self.announce_open().await
     }
 
-    /// Renames the vault's folder and begins anew. Nothing is deleted.
+    /// Renames the vault's folder with today's date and begins anew. Nothing is deleted: what was
+    /// renamed is a profile of that name.
     ///
     /// # Errors
     /// [`Failure::InUse`] when another process holds it.
@@ -221,7 +236,8 @@ impl App {
             }
             // The loops let go of the folder when they are woken; then it can be renamed.
             drop(vault.take());
-            let mut renamed = Vault::start_over(&app.dir);
+            let today = app.today();
+            let mut renamed = Vault::start_over(&app.dir, &today);
             for _ in 0..LET_GO_TRIES {
                 if !matches!(renamed, Err(VaultError::InUse)) {
                     break;
@@ -231,9 +247,10 @@ impl App {
                 app.wakers.outbox.notify_one();
                 app.wakers.watch.notify_one();
                 std::thread::sleep(LET_GO_PAUSE);
-                renamed = Vault::start_over(&app.dir);
+                renamed = Vault::start_over(&app.dir, &today);
             }
-            *vault = Vaulted::Absent;
+            *vault = Vaulted::look(&app.dir);
+            app.know().carriage = vault.carriage();
             renamed.map_err(Failure::from)?;
             Ok(())
         })

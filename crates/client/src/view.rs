@@ -172,8 +172,12 @@ pub enum Reason {
     RecipientKeysMissing,
     /// Its time ran out before it was delivered.
     Expired,
-    /// A file is no longer there.
+    /// A file is no longer at the relay.
     AttachmentMissing,
+    /// A file on this computer cannot be read.
+    FileUnreadable,
+    /// This computer's disk is full.
+    DiskFull,
     /// The relay does not accept it.
     Rejected,
     /// The vault is locked.

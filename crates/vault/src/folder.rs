@@ -100,15 +100,16 @@ impl Folder {
     }
 }
 
-/// Renames the folder to `<dir>.old-<n>` with the first free n, and answers where it went.
-pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, VaultError> {
-    let name = dir
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+/// Renames the folder to `<dir>-<mark>`, with a number behind it when that is taken, and answers
+/// where it went.
+pub(crate) fn set_aside(dir: &Path, mark: &str) -> Result<PathBuf, VaultError> {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let free = (1..=u32::MAX)
-        .map(|n| dir.with_file_name(format!("{name}.old-{n}")))
+        .map(|n| match n {
+            1 => format!("{name}-{mark}"),
+            n => format!("{name}-{mark}-{n}"),
+        })
+        .map(|name| dir.with_file_name(name))
         .find(|path| !path.exists())
         .ok_or(VaultError::AlreadyThere)?;
     fs::rename(dir, &free)?;

@@ -125,15 +125,15 @@ impl Vault {
         Ok((Open::new(shared, Box::new(header), root, keyring), code))
     }
 
-    /// Renames the folder to `<dir>.old-<n>`, so that a new vault can be made in its place; answers
-    /// where it went. Never deletes.
+    /// Renames the folder to `<dir>-<mark>`, or `<dir>-<mark>-2` and so on when that is taken, so
+    /// that a new vault can be made in its place; answers where it went. Never deletes.
     ///
     /// # Errors
     /// [`VaultError::InUse`] when anybody holds it, also a [`Locked`] or [`Open`] of this process.
-    pub fn start_over(dir: &Path) -> Result<PathBuf, VaultError> {
+    pub fn start_over(dir: &Path, mark: &str) -> Result<PathBuf, VaultError> {
         // Held until it is renamed, so that nobody opens it meanwhile.
         let _folder = Folder::hold(dir)?;
-        folder::set_aside(dir)
+        folder::set_aside(dir, mark)
     }
 }
 

@@ -66,7 +66,10 @@ fn one_holder_at_a_time() {
     assert!(matches!(Vault::look(&home.dir).unwrap(), State::InUse));
     let locked = open.lock();
     assert!(matches!(Vault::look(&home.dir).unwrap(), State::InUse));
-    assert_eq!(Vault::start_over(&home.dir).unwrap_err(), VaultError::InUse);
+    assert_eq!(
+        Vault::start_over(&home.dir, "2026-11-21").unwrap_err(),
+        VaultError::InUse
+    );
     drop(locked);
     drop(home.locked());
 }
@@ -180,12 +183,12 @@ fn a_failed_keyring_change_is_not_kept() {
 #[test]
 fn start_over_renames_and_never_deletes() {
     let mut home = home();
-    for n in 1..=2 {
+    for name in ["alice-2026-11-21", "alice-2026-11-21-2"] {
         let (open, _) = home.create();
         let before = fs::read(home.dir.join("vault.cbor")).unwrap();
         drop(open);
-        let aside = Vault::start_over(&home.dir).unwrap();
-        assert!(aside.ends_with(format!("alice.old-{n}")));
+        let aside = Vault::start_over(&home.dir, "2026-11-21").unwrap();
+        assert!(aside.ends_with(name));
         assert_eq!(fs::read(aside.join("vault.cbor")).unwrap(), before);
         assert!(matches!(Vault::look(&home.dir).unwrap(), State::None));
         drop(support::locked(&aside).unlock(&passphrase()).unwrap());

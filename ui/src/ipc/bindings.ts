@@ -544,8 +544,12 @@ export type Reason =
 "recipientKeysMissing" | 
 /**  Its time ran out before it was delivered. */
 "expired" | 
-/**  A file is no longer there. */
+/**  A file is no longer at the relay. */
 "attachmentMissing" | 
+/**  A file on this computer cannot be read. */
+"fileUnreadable" | 
+/**  This computer's disk is full. */
+"diskFull" | 
 /**  The relay does not accept it. */
 "rejected" | 
 /**  The vault is locked. */

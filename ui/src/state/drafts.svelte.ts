@@ -116,9 +116,16 @@ export class Writing {
   readonly #port: Port;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> = Promise.resolve();
+  readonly #reread: Reread<Result<Draft>>;
 
   constructor(port: Port, draft: Draft) {
     this.#port = port;
+    this.#reread = new Reread(
+      () => port.draft(draft.id),
+      (answer) => {
+        if (answer.status === "ok") this.files = answer.data.files;
+      },
+    );
     this.id = draft.id;
     this.inReplyTo = draft.inReplyTo;
     this.to = draft.to;
@@ -150,10 +157,7 @@ export class Writing {
     return this.#saving;
   }
 
-  async readFiles(): Promise<void> {
-    const answer = await this.#port.draft(this.id);
-    if (answer.status === "ok") this.files = answer.data.files;
-  }
+  readFiles = () => this.#reread.now();
 
   attach = () => this.#changeFiles(this.#port.attachFiles(this.id));
   detach = (file: string) => this.#changeFiles(this.#port.detachFile(this.id, file));
@@ -179,6 +183,7 @@ export class Writing {
   /** Forgets what was typed without saving it: after discarding, and when the app has locked. */
   abandon(): void {
     clearTimeout(this.#timer);
+    this.#reread.forget();
     this.saving = "saved";
     this.to = [];
     this.subject = "";
@@ -201,9 +206,10 @@ export class Writing {
   async #changeFiles(change: Promise<Result<Draft>>): Promise<void> {
     const answer = await change;
     if (answer.status === "ok") {
-      this.files = answer.data.files;
       this.savedAt = answer.data.savedAt;
       this.failure = null;
+      // Sealing goes on meanwhile: the answer may be older than what was told since.
+      await this.readFiles();
     } else if (answer.error.kind !== "cancelled") {
       this.failure = answer.error;
     }

@@ -1,5 +1,5 @@
 // From codes to sentences. Every map is total: a code without a sentence does not compile.
-import type { ComparedState, Failure, IncomingState, OutgoingState, Reason, Unopenable } from "../ipc";
+import type { ComparedState, Failure, FileState, IncomingState, OutgoingState, Reason, Unopenable } from "../ipc";
 import { m } from "./generated/messages.js";
 import { bytes, clockTime, percent } from "./format";
 
@@ -20,6 +20,8 @@ export const reasons: Record<Reason, () => string> = {
   recipientKeysMissing: m.why_recipientKeysMissing,
   expired: m.why_expired,
   attachmentMissing: m.why_attachmentMissing,
+  fileUnreadable: m.why_fileUnreadable,
+  diskFull: m.why_diskFull,
   rejected: m.why_rejected,
   locked: m.why_locked,
 };
@@ -90,6 +92,20 @@ export const incomings: Says<IncomingState> = {
   opened: () => m.in_opened(),
   unopenable: () => m.in_unopenable(),
 };
+
+/** What is happening to a file; nothing while it only lies there. */
+export function sayFile(state: FileState): string | undefined {
+  switch (state.kind) {
+    case "saved":
+      return m.file_saved({ path: state.path });
+    case "transferring":
+      return percent(state.done, state.total);
+    case "failed":
+      return m.file_failed({ reason: reasons[state.reason]() });
+    default:
+      return undefined;
+  }
+}
 
 export const sayFailure = (failure: Failure): string => say(failures, failure);
 export const sayOutgoing = (state: OutgoingState): string => say(outgoings, state);
