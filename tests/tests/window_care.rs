@@ -119,7 +119,7 @@ async fn the_keyboard_alone_is_enough() -> Result<()> {
     alice.see("//form[@aria-label='New envelope']").await?;
     alice.keys("alice").await?;
     alice
-        .see("//*[contains(@class, 'menu')]//*[contains(normalize-space(.), 'alice')]")
+        .see("//*[contains(@class, 'menu')]//*[contains(normalize-space(.), 'alice@localhost')]")
         .await?;
     alice.keys(Key::Down + "").await?;
     alice.keys(Key::Enter + "").await?;

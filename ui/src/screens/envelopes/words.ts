@@ -10,7 +10,7 @@ export function whoOf(row: EnvelopeRow): string {
   return row.from ? nameOf(row.from) : m.row_unknown();
 }
 
-export const nameOf = (party: Party): string => (party.compared === "you" ? m.row_you() : party.name);
+export const nameOf = (party: Pick<Party, "name" | "compared">): string => (party.compared === "you" ? m.row_you() : party.name);
 
 /** A recipient whose account is all that a draft keeps. */
 export function nameOfAccount({ contacts }: Face, account: string): string {
