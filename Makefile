@@ -24,8 +24,8 @@ bench: setup setup-tests face ## our figures beside their peers', in one run
 package: setup ## a Debian package under target/release/bundle/deb
 	npm --prefix ui exec -- tauri build --bundles deb
 
-kills: setup ## N times kill -9 of a vault that is being written, then the count of what was lost
-	cargo run --quiet --release -p waxwing-tests --bin vault_kill -- --kills $(N)
+kills: setup ## N times kill -9 of who sends and who opens, then the count of what was lost
+	cargo run --quiet --release -p waxwing-tests --bin kills -- --kills $(N)
 
 interop: setup-tests ## independent programs open what we seal, and the reverse
 	tools/interop/run.sh

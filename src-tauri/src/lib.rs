@@ -7,6 +7,7 @@ mod events;
 mod host;
 mod notify;
 mod paths;
+mod sleep;
 mod text;
 mod tray;
 
@@ -156,6 +157,7 @@ pub fn run(options: Options) -> ExitCode {
             });
             open_main(app.handle(), &profile)?;
             tray::show(app.handle());
+            sleep::watch(app.handle());
             Ok(())
         })
         .on_window_event(|window, event| match event {

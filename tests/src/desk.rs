@@ -22,6 +22,8 @@ pub struct Desk {
     home: tempfile::TempDir,
     /// The size of the disk that data lies on, in MiB, when it is a small one.
     disk: Option<u32>,
+    /// The address of the system bus, when it is not the machine's.
+    system_bus: Option<String>,
 }
 
 /// A window of one profile.
@@ -42,13 +44,25 @@ impl Desk {
             home.path().join("config/user-dirs.dirs"),
             "XDG_DOWNLOAD_DIR=\"$HOME/Downloads\"\n",
         )?;
-        Ok(Self { home, disk: None })
+        Ok(Self {
+            home,
+            disk: None,
+            system_bus: None,
+        })
     }
 
     /// A computer whose data lies on a disk of so many MiB, which only its windows see.
     pub fn on_a_small_disk(mebibytes: u32) -> Result<Self> {
         Ok(Self {
             disk: Some(mebibytes),
+            ..Self::new()?
+        })
+    }
+
+    /// A computer with another system bus.
+    pub fn on_system_bus(address: &str) -> Result<Self> {
+        Ok(Self {
+            system_bus: Some(address.to_owned()),
             ..Self::new()?
         })
     }
@@ -160,7 +174,12 @@ impl Desk {
             .env("LC_ALL", "C.UTF-8")
             // Drawing needs no graphics card here.
             .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
-            .env("RUST_LOG", "warn");
+            .env("RUST_LOG", "warn")
+            .envs(
+                self.system_bus
+                    .iter()
+                    .map(|address| ("DBUS_SYSTEM_BUS_ADDRESS", address)),
+            );
         command
     }
 }

@@ -293,3 +293,122 @@ impl Tray {
             .await?)
     }
 }
+
+/// systemd-logind, as far as an app hears it: a system bus of its own with the calls and signals of
+/// `org.freedesktop.login1` that tell of sleep. No machine that runs tests can be put to sleep.
+pub struct Logind {
+    bus: Connection,
+    held: tokio::sync::mpsc::UnboundedReceiver<std::io::PipeReader>,
+    address: String,
+    _daemon: Running,
+}
+
+struct LogindManager(tokio::sync::mpsc::UnboundedSender<std::io::PipeReader>);
+
+#[interface(name = "org.freedesktop.login1.Manager")]
+impl LogindManager {
+    fn inhibit(
+        &self,
+        what: &str,
+        _who: &str,
+        _why: &str,
+        mode: &str,
+    ) -> fdo::Result<zbus::zvariant::OwnedFd> {
+        if (what, mode) != ("sleep", "delay") {
+            return Err(fdo::Error::InvalidArgs(format!("{what} {mode}")));
+        }
+        let failed = |error: std::io::Error| fdo::Error::Failed(error.to_string());
+        let (ours, theirs) = std::io::pipe().map_err(failed)?;
+        self.0
+            .send(ours)
+            .map_err(|_| fdo::Error::Failed("logind is gone".to_owned()))?;
+        Ok(std::os::fd::OwnedFd::from(theirs).into())
+    }
+
+    fn get_session(&self, id: &str) -> fdo::Result<OwnedObjectPath> {
+        if id != "auto" {
+            return Err(fdo::Error::InvalidArgs(id.to_owned()));
+        }
+        OwnedObjectPath::try_from("/org/freedesktop/login1/session/_31")
+            .map_err(|error| fdo::Error::Failed(error.to_string()))
+    }
+
+    #[zbus(signal)]
+    async fn prepare_for_sleep(
+        emitter: &zbus::object_server::SignalEmitter<'_>,
+        start: bool,
+    ) -> zbus::Result<()>;
+}
+
+impl Logind {
+    /// Starts a system bus with logind on it.
+    pub async fn start() -> Result<Self> {
+        let mut daemon = Command::new("dbus-daemon")
+            .args(["--session", "--nofork", "--print-address"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("dbus-daemon is missing: run `make setup-tests`")?;
+        let mut address = String::new();
+        let told = daemon.stdout.take().context("its output")?;
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(told), &mut address)?;
+        let address = address.trim().to_owned();
+        let (sender, held) = tokio::sync::mpsc::unbounded_channel();
+        let bus = connection::Builder::address(address.as_str())?
+            .name("org.freedesktop.login1")?
+            .serve_at("/org/freedesktop/login1", LogindManager(sender))?
+            .build()
+            .await?;
+        Ok(Self {
+            bus,
+            held,
+            address,
+            _daemon: Running(daemon),
+        })
+    }
+
+    /// Where the system bus is, for `DBUS_SYSTEM_BUS_ADDRESS`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits until somebody holds sleep back; the end of it is the end of the pipe.
+    pub async fn held_back(&mut self) -> Result<std::io::PipeReader> {
+        tokio::time::timeout(PATIENCE, self.held.recv())
+            .await
+            .context("nobody holds sleep back")?
+            .context("logind is gone")
+    }
+
+    /// Tells that the computer is about to sleep, or has woken.
+    pub async fn sleep(&self, start: bool) -> Result<()> {
+        let emitter =
+            zbus::object_server::SignalEmitter::new(&self.bus, "/org/freedesktop/login1")?;
+        Ok(LogindManager::prepare_for_sleep(&emitter, start).await?)
+    }
+
+    /// Tells that the session was locked.
+    pub async fn lock_session(&self) -> Result<()> {
+        Ok(self
+            .bus
+            .emit_signal(
+                None::<&str>,
+                "/org/freedesktop/login1/session/_31",
+                "org.freedesktop.login1.Session",
+                "Lock",
+                &(),
+            )
+            .await?)
+    }
+}
+
+/// Waits until the other end of a pipe is let go.
+pub async fn let_go(mut pipe: std::io::PipeReader) -> Result<()> {
+    let ended = tokio::task::spawn_blocking(move || {
+        std::io::Read::read(&mut pipe, &mut [0]).map(|read| read == 0)
+    });
+    let ended = tokio::time::timeout(PATIENCE, ended)
+        .await
+        .context("sleep is still held back")???;
+    ensure!(ended, "somebody wrote where nothing is written");
+    Ok(())
+}

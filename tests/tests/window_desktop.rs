@@ -6,7 +6,7 @@
 use anyhow::{Result, ensure};
 use std::fs;
 use waxwing_tests::desk::{Desk, gone, visible};
-use waxwing_tests::desktop::{self, Notifications, Tray, until, xdotool};
+use waxwing_tests::desktop::{self, Logind, Notifications, Tray, let_go, until, xdotool};
 use waxwing_tests::person::answer_picker;
 
 #[tokio::test]
@@ -137,5 +137,27 @@ async fn starting_an_open_profile_again_brings_its_window_to_the_front_and_says_
     .await?;
 
     bob.close().await?;
+    alice.close().await
+}
+
+#[tokio::test]
+async fn sleep_waits_until_the_window_is_locked_and_a_locked_session_locks_it() -> Result<()> {
+    let mut logind = Logind::start().await?;
+    let desk = Desk::on_system_bus(logind.address())?;
+    let alice = desk.open("default").await?;
+    let held = logind.held_back().await?;
+    alice.set_up("alice").await?;
+
+    logind.sleep(true).await?;
+    let_go(held).await?;
+    alice.see_text("Waxwing is locked").await?;
+    logind.sleep(false).await?;
+    let held = logind.held_back().await?;
+    alice.unlock().await?;
+    alice.see_row(&["A test envelope"]).await?;
+
+    logind.lock_session().await?;
+    alice.see_text("Waxwing is locked").await?;
+    drop(held);
     alice.close().await
 }
