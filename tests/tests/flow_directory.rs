@@ -202,15 +202,33 @@ async fn what_was_sealed_to_a_lost_prekey_is_sealed_again_and_delivered_once() {
             .store()
             .commit(&mut rand::rng(), |tx| tx.delete::<PrekeySecret>(&kid));
         lost.unwrap();
+        // And a renewed card: what is sealed again is sealed to it, and is still the same message.
+        let own: OwnCard = open.store().load(&()).unwrap().unwrap();
+        let first = Card::decode(&own.card).unwrap().verify_self().unwrap();
+        let key = AccountKey::from_seed(&open.keyring().account);
+        let devices = first.body().devices.clone();
+        let second = sign_successor(&key, &first, devices, terms(&first, 1)).unwrap();
+        let card = second.as_bytes().to_vec();
+        let own = OwnCard {
+            card,
+            version: 2,
+            ..own
+        };
+        let renewed = open.store().commit(&mut rand::rng(), |tx| tx.put(&own));
+        renewed.unwrap();
     });
     let bob = street.open("bob").await;
     bob.unlock().await;
+    bob.until("the card is published", async || {
+        (bob.me().await.unwrap().relay_agrees == Some(true)).then_some(())
+    })
+    .await;
     bob.receive("Lost key").await;
     alice.until_fetched(&message).await;
     // What comes after finds the way as before.
     alice.send(&[&to_bob], "After").await.unwrap();
     let after = bob.receive("After").await;
-    assert_eq!(after.missing_before, 0);
+    assert_eq!((after.missing_before, after.other_before), (0, false));
     assert_eq!(bob.copies("Lost key").await, 1);
     assert_eq!(alice.subjects(Folder::Sent).await, ["Lost key", "After"]);
 }

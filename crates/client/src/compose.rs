@@ -323,7 +323,10 @@ fn seal_draft(
         conversation,
         seq: thread.as_ref().map_or(0, |thread| thread.seq) + 1,
         previous: thread.map(|thread| thread.last),
+        sender_card: Some(own.hash()),
         gap: false,
+        missing: 0,
+        other_before: false,
         in_reply_to: draft.in_reply_to,
         attachments,
         opened: true,
@@ -360,10 +363,13 @@ fn seal_for_one(
             .iter_mut()
             .find(|party| party.account == fresh.account)
         {
-            *party = fresh;
+            // What was signed stays: the next message names the hash of this one.
+            party.deliveries = Vec::new();
+            party.left_out = fresh.left_out;
         }
     }
-    let sealed = seal_row(&row, own.hash(), key, &prekeys, now, rng)?;
+    let sender_card = row.sender_card.unwrap_or_else(|| own.hash());
+    let sealed = seal_row(&row, sender_card, key, &prekeys, now, rng)?;
     queue(tx, &mut row, &sealed, now, rng)?;
     Ok(tx.put(&row)?)
 }

@@ -418,7 +418,14 @@ impl App {
                     let last_seq = before.as_ref().map_or(0, |thread| thread.seq);
                     // Before the first message that is known here there may be others, to a device
                     // that was not there yet: only what follows a known one can leave a gap.
-                    let gap = before.is_some() && message.seq > last_seq + 1;
+                    let missing = match &before {
+                        Some(_) => message.seq.saturating_sub(last_seq + 1),
+                        None => 0,
+                    };
+                    let follows_last = message.seq == last_seq + 1;
+                    let other_before = before.is_some_and(|before| {
+                        follows_last && message.previous != Some(before.last)
+                    });
                     if message.seq > last_seq {
                         tx.put(&Thread {
                             conversation: message.conversation,
@@ -428,7 +435,12 @@ impl App {
                             last: opened.payload_hash,
                         })?;
                     }
-                    tx.put(&letter(message, place.seq, received_at, now, gap))?;
+                    tx.put(&Message {
+                        gap: missing > 0,
+                        missing,
+                        other_before,
+                        ..letter(message, place.seq, received_at, now)
+                    })?;
                     if opened.used_kind == PrekeyKind::OneTime {
                         tx.delete::<PrekeySecret>(&opened.used_prekey)?;
                     }
@@ -563,7 +575,6 @@ fn letter(
     seq: u64,
     received_at: u64,
     now: u64,
-    gap: bool,
 ) -> Message {
     let (text, unknown) = match message.body {
         Body::Text(text) => (text, None),
@@ -605,7 +616,10 @@ fn letter(
         conversation: message.conversation,
         seq: message.seq,
         previous: message.previous,
-        gap,
+        sender_card: Some(message.sender_card),
+        gap: false,
+        missing: 0,
+        other_before: false,
         in_reply_to: text.in_reply_to,
         attachments: message
             .attachments

@@ -112,7 +112,10 @@ impl App {
                             .map(|a| app.shown_attachment(a))
                             .collect(),
                         in_reply_to: message.in_reply_to.map(|answered| answered.to_string()),
-                        missing_before: u32::from(message.gap),
+                        missing_before: u32::try_from(message.missing)
+                            .unwrap_or(u32::MAX)
+                            .max(u32::from(message.gap)),
+                        other_before: message.other_before,
                     },
                     first_look,
                 ))
@@ -492,6 +495,7 @@ fn unopened_view(row: &Incoming) -> EnvelopeView {
         files: Vec::new(),
         in_reply_to: None,
         missing_before: 0,
+        other_before: false,
     }
 }
 

@@ -369,6 +369,8 @@ pub struct EnvelopeView {
     pub in_reply_to: Option<String>,
     /// Messages of the same conversation that should have come before it and did not.
     pub missing_before: u32,
+    /// The message before it, as its sender signed it, is not the one that came here.
+    pub other_before: bool,
 }
 
 /// A file of a message or draft.

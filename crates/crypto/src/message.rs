@@ -37,7 +37,7 @@ pub struct Message {
     pub device: DeviceId,
     /// `H(sender's card)` at the time.
     pub sender_card: Digest,
-    /// Every recipient account with the version of the card that was sealed to. A sender who has
+    /// Every recipient account with the version of the card that was first sealed to. A sender who has
     /// other devices lists its own account too. Order does not matter; it is sorted when encoded.
     pub recipients: Vec<(AccountId, u64)>,
     /// The sender's clock, Unix seconds.

@@ -230,6 +230,8 @@ export type EnvelopeView = {
 	inReplyTo: string | null,
 	/**  Messages of the same conversation that should have come before it and did not. */
 	missingBefore: number,
+	/**  The message before it, as its sender signed it, is not the one that came here. */
+	otherBefore: boolean,
 };
 
 /**  A list of envelopes changed. */

@@ -51,10 +51,10 @@ pub struct Sealed {
 }
 
 /// Signs and seals a message to the given devices' prekeys: one prekey per device, each verified
-/// against the card that the message lists for its account.
+/// against the card that the message lists for its account, or a later one.
 ///
-/// To answer a retry, seal the same [`Message`] (same `msg_id`, `seq` and `previous`) under a new
-/// [`Header`] to the one device's fresh prekey.
+/// To answer a retry, seal the same [`Message`], unchanged in every field, under a new [`Header`] to
+/// the one device's fresh prekey: its hash must stay what the next message names as `previous`.
 ///
 /// # Errors
 /// [`SealError`].
@@ -118,11 +118,13 @@ fn check(message: &Message, prekeys: &[VerifiedPrekey]) -> Result<(), SealError>
         return Err(SealError::TooLarge);
     }
     for (at, prekey) in prekeys.iter().enumerate() {
-        let named = (prekey.body().account_id, prekey.card_version());
+        let is_named = message.recipients.iter().any(|(account, version)| {
+            *account == prekey.body().account_id && *version <= prekey.card_version()
+        });
         let repeated = prekeys[..at]
             .iter()
             .any(|other| other.mailbox() == prekey.mailbox());
-        if repeated || !message.recipients.contains(&named) {
+        if repeated || !is_named {
             return Err(SealError::WrongRecipient);
         }
     }

@@ -63,8 +63,18 @@ pub struct Message {
     pub seq: u64,
     /// `H(payload)` of the sender's previous message in the conversation, as signed.
     pub previous: Option<Digest>,
-    /// A gap before it: `seq` or `previous` did not follow what was known.
+    /// `H(card)` of the sender's card, as signed: a message that is sealed again stays the same,
+    /// byte for byte.
+    #[serde(default)]
+    pub sender_card: Option<Digest>,
+    /// A gap before it: `seq` did not follow what was known.
     pub gap: bool,
+    /// How many messages are missing in the gap.
+    #[serde(default)]
+    pub missing: u64,
+    /// `previous` names another message than the one that came before it here.
+    #[serde(default)]
+    pub other_before: bool,
     /// What it answers.
     pub in_reply_to: Option<MessageId>,
     /// Files that came or went with it.

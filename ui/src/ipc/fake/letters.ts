@@ -106,6 +106,7 @@ function incomingView(letter: Incoming, index: number, now: number): EnvelopeVie
     files: letter.files ?? [],
     inReplyTo: null,
     missingBefore: letter.missing ?? 0,
+    otherBefore: false,
     unknownKind: null,
   };
 }
@@ -118,6 +119,6 @@ function outgoingView(letter: Outgoing, index: number, now: number): EnvelopeVie
       subject: letter.subject, preview: letter.body.replace(/\s+/g, " ").slice(0, 120),
       at: now - letter.ago, claimedAt: null, attachments: letter.files?.length ?? 0,
     },
-    body: letter.body, files: letter.files ?? [], inReplyTo: null, missingBefore: 0, unknownKind: null,
+    body: letter.body, files: letter.files ?? [], inReplyTo: null, missingBefore: 0, otherBefore: false, unknownKind: null,
   };
 }

@@ -322,7 +322,7 @@ export class FakeShell implements Port {
         from: from ? partyOf(from) : youOf(me),
         at: Date.now(), claimedAt: null, attachments: 0,
       },
-      body, files: [], inReplyTo: null, missingBefore: 0, unknownKind: null,
+      body, files: [], inReplyTo: null, missingBefore: 0, otherBefore: false, unknownKind: null,
     };
     this.world.envelopes.push(view);
     this.#changed(view);
@@ -376,7 +376,7 @@ export class FakeShell implements Port {
         to: draft.to.map((account) => ({ party: account === this.world.me.account ? youOf(this.world.me) : partyOf(this.#contact(account)), state: { kind: "queued", behind: false }, leftOut: 0 })),
         preview: draft.body.slice(0, 120), at: Date.now(), claimedAt: null, attachments: draft.files.length,
       },
-      body: draft.body, files: draft.files, inReplyTo: draft.inReplyTo, missingBefore: 0, unknownKind: null,
+      body: draft.body, files: draft.files, inReplyTo: draft.inReplyTo, missingBefore: 0, otherBefore: false, unknownKind: null,
     };
     this.world.envelopes.push(view);
     return view;
