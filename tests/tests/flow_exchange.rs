@@ -5,6 +5,7 @@ use waxwing_client::Failure;
 use waxwing_client::view::{Folder, OutgoingState, Stage};
 use waxwing_tests::engine::{Street, text};
 use waxwing_vault::rows::{PrekeyKind, PrekeySecret};
+use waxwing_wire::limits::{MAX_ATTACHMENTS, MAX_RECIPIENTS};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_writes_the_other_reads_with_its_files_byte_for_byte() {
@@ -229,4 +230,31 @@ async fn sealing_a_file_that_a_crash_cut_off_goes_on() {
     );
     saved.await.unwrap();
     assert!(std::fs::read(street.desk().join("saved/report.bin")).unwrap() == vec![7; 3_000_000]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_has_a_most_of_files_and_of_recipients() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    let me = alice.account().await;
+    let path = street.desk().join("leaf.txt");
+    std::fs::write(&path, "leaf").unwrap();
+    let draft = alice.new_draft(None).await.unwrap().id;
+    let most = vec![path.clone(); MAX_ATTACHMENTS];
+    alice.attach(draft.clone(), most).await.unwrap();
+    let one_more = alice.attach(draft.clone(), vec![path]).await;
+    let limit = u32::try_from(MAX_ATTACHMENTS).unwrap();
+    assert_eq!(one_more, Err(Failure::TooManyFiles { limit }));
+    alice
+        .send_draft(draft, text(&[&me], "All of them"))
+        .await
+        .unwrap();
+    let got = alice.receive("All of them").await;
+    assert_eq!(got.files.len(), MAX_ATTACHMENTS);
+
+    let crowd: Vec<String> = (0..=MAX_RECIPIENTS).map(|n| format!("{n:064x}")).collect();
+    let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
+    let sent = alice.send(&crowd, "To a crowd").await;
+    let limit = u32::try_from(MAX_RECIPIENTS).unwrap();
+    assert_eq!(sent, Err(Failure::TooManyRecipients { limit }));
 }

@@ -21,12 +21,9 @@ use waxwing_vault::rows::{
 use waxwing_vault::{Store, Tx};
 use waxwing_wire::envelope::Header;
 use waxwing_wire::ids::{AccountId, ConversationId, Digest, EnvelopeId, MessageId};
-use waxwing_wire::limits::MAX_TTL;
+use waxwing_wire::limits::{MAX_RECIPIENTS, MAX_TTL};
 use waxwing_wire::prekey::VerifiedPrekey;
 use zeroize::Zeroizing;
-
-/// Most recipients of one message; each costs about 1.2 KB in every envelope's making.
-const MOST_RECIPIENTS: usize = 32;
 
 impl App {
     /// Seals a draft and puts it in the outbox. Gives the message's id.
@@ -280,8 +277,9 @@ fn check(draft: &Draft) -> Result<(), Failure> {
     if draft.to.is_empty() {
         return Err(Failure::NoRecipients);
     }
-    if draft.to.len() > MOST_RECIPIENTS {
-        return Err(Failure::TooManyRecipients { limit: 32 });
+    if draft.to.len() > MAX_RECIPIENTS {
+        let limit = u32::try_from(MAX_RECIPIENTS).unwrap_or(u32::MAX);
+        return Err(Failure::TooManyRecipients { limit });
     }
     if draft.subject.trim().is_empty() && draft.body.trim().is_empty() && draft.files.is_empty() {
         return Err(Failure::EmptyMessage);

@@ -9,10 +9,8 @@ use crate::view::{self, Change, DraftText, FileState, FileView, Page};
 use std::path::{Path, PathBuf};
 use waxwing_vault::rows::{Draft, DraftFile, DraftId, Message};
 use waxwing_wire::ids::{AccountId, AttachmentId, MessageId};
+use waxwing_wire::limits::MAX_ATTACHMENTS;
 use zeroize::Zeroizing;
-
-/// Most files of one message.
-const MOST_FILES: usize = 64;
 
 impl App {
     /// The drafts, last saved first.
@@ -138,15 +136,17 @@ impl App {
     /// Attaches files to a draft; each is sealed in the background.
     ///
     /// # Errors
-    /// [`Failure::FileUnreadable`], [`Failure::FileTooLarge`]; files before it are attached.
+    /// [`Failure::FileUnreadable`], [`Failure::FileTooLarge`], [`Failure::TooManyFiles`]; files
+    /// before it are attached.
     pub async fn attach(&self, draft: String, paths: Vec<PathBuf>) -> Result<view::Draft, Failure> {
         let key = draft_id(&draft)?;
         for path in paths {
             let file = self.look_at(&path).await?;
             let row = file.clone();
             self.change_draft(key, move |draft| {
-                if draft.files.len() >= MOST_FILES {
-                    return Err(Failure::TooManyRecipients { limit: 64 });
+                if draft.files.len() >= MAX_ATTACHMENTS {
+                    let limit = u32::try_from(MAX_ATTACHMENTS).unwrap_or(u32::MAX);
+                    return Err(Failure::TooManyFiles { limit });
                 }
                 draft.files.push(row);
                 Ok(())

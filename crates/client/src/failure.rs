@@ -77,6 +77,12 @@ pub enum Failure {
         /// The most.
         limit: u32,
     },
+    /// More files than one message may have.
+    #[error("too many files")]
+    TooManyFiles {
+        /// The most.
+        limit: u32,
+    },
     /// A file cannot be read.
     #[error("a file cannot be read")]
     FileUnreadable {

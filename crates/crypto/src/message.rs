@@ -8,7 +8,7 @@ use core::fmt;
 
 use waxwing_wire::cbor::{self, Fields, ShapeError, Value};
 use waxwing_wire::ids::{AccountId, AttachmentId, ConversationId, DeviceId, Digest, MessageId};
-use waxwing_wire::limits::MAX_ENVELOPE_BYTES;
+use waxwing_wire::limits::{MAX_ATTACHMENTS, MAX_ENVELOPE_BYTES, MAX_RECIPIENTS};
 use zeroize::Zeroizing;
 
 use crate::prekey::wipe;
@@ -16,10 +16,6 @@ use crate::stream::AttachmentKey;
 
 /// Content type of [`Text`].
 pub const CONTENT_TEXT: &str = "waxwing/text/v1";
-/// Most accounts a message may be addressed to.
-pub const MAX_RECIPIENTS: usize = 64;
-/// Most attachments of one message.
-pub const MAX_ATTACHMENTS: usize = 64;
 /// Longest file name, bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 

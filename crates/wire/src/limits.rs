@@ -12,6 +12,10 @@ pub const MAX_CARD_BYTES: usize = 16 * 1024;
 pub const MAX_PREKEY_BYTES: usize = 2 * 1024;
 /// Largest signed retry statement.
 pub const MAX_RETRY_BYTES: usize = 512;
+/// Most accounts a message may be addressed to.
+pub const MAX_RECIPIENTS: usize = 32;
+/// Most attachments of one message.
+pub const MAX_ATTACHMENTS: usize = 64;
 /// Most devices one card may list.
 pub const MAX_DEVICES: usize = 32;
 /// Longest life of an envelope, and of a signed prekey after it was replaced: 30 days.

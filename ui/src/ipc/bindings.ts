@@ -315,6 +315,10 @@ account: string } |
 { kind: "tooManyRecipients"; 
 /**  The most. */
 limit: number } | 
+/**  More files than one message may have. */
+{ kind: "tooManyFiles"; 
+/**  The most. */
+limit: number } | 
 /**  A file cannot be read. */
 { kind: "fileUnreadable"; 
 /**  File name. */

@@ -64,6 +64,7 @@ export const failures: Says<Failure> = {
   noRecipients: () => m.fail_noRecipients(),
   emptyMessage: () => m.fail_emptyMessage(),
   tooManyRecipients: ({ limit }) => m.fail_tooManyRecipients({ limit }),
+  tooManyFiles: ({ limit }) => m.fail_tooManyFiles({ limit }),
   fileUnreadable: ({ name }) => m.fail_fileUnreadable({ name }),
   fileTooLarge: ({ name, limit }) => m.fail_fileTooLarge({ name, limit: bytes(limit) }),
   relay: ({ reason }) => m.fail_relay({ reason: reasons[reason]() }),

@@ -7,14 +7,14 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use rand_core::CryptoRng;
 use waxwing_wire::envelope::{Content, Entry, Header, Submission};
 use waxwing_wire::ids::{AccountId, Digest, MailboxId};
-use waxwing_wire::limits::{MAX_DEVICES, MAX_ENVELOPE_BYTES};
+use waxwing_wire::limits::{MAX_ATTACHMENTS, MAX_DEVICES, MAX_ENVELOPE_BYTES, MAX_RECIPIENTS};
 use waxwing_wire::prekey::VerifiedPrekey;
 use zeroize::Zeroizing;
 
 use super::{RecipientContext, commitment};
 use crate::hpke_suite::{self, Secret};
 use crate::keys::DeviceKey;
-use crate::message::{MAX_ATTACHMENTS, MAX_RECIPIENTS, Message, signature_aad};
+use crate::message::{Message, signature_aad};
 use crate::padding;
 
 /// Room for everything around the ciphertext in one envelope: its header, both protected headers,
