@@ -3,7 +3,9 @@
 
 use ed25519_dalek::Signer as _;
 use waxwing_client::Failure;
-use waxwing_client::view::{ComparedState, EvidenceKind, Folder, IncomingState, OutgoingState};
+use waxwing_client::view::{
+    ComparedState, EvidenceKind, Folder, IncomingState, OutgoingState, Reason,
+};
 use waxwing_crypto::card::{Terms, sign_rotation, sign_successor};
 use waxwing_crypto::envelope::Received;
 use waxwing_crypto::keys::AccountKey;
@@ -178,6 +180,70 @@ async fn a_new_key_that_the_old_one_signed_is_said_and_does_not_hold() {
         (ComparedState::ChangedSigned, false)
     );
     alice.send(&[&to_bob], "Goes on").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_change_that_nobody_here_saw_is_said_to_be_one() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    let bob = street.person("bob").await;
+    let account: AccountId = bob.account().await.parse().unwrap();
+    bob.close().await;
+    let (key, first) = key_and_card(&street);
+    let fresh = AccountKey::generate(&mut rand::rng());
+    let devices = first.body().devices.clone();
+    let rotated = sign_rotation(&key, &fresh, &first, devices, terms(&first, 1)).unwrap();
+    let bytes = rotated.as_bytes().to_vec();
+    street
+        .lie(async |store| {
+            let key = account.as_bytes();
+            let saved = store.save(Space::Cards, key, Some(bytes.into()), Expect::Any);
+            saved.await.unwrap();
+        })
+        .await;
+    alice.online().await;
+    let to_bob = alice.add("bob").await;
+    let contact = alice.contact(to_bob).await.unwrap();
+    let evidence: Vec<_> = contact.evidence.iter().map(|seen| seen.kind).collect();
+    assert_eq!(evidence, [EvidenceKind::FirstChanged]);
+    assert_eq!(contact.compared, ComparedState::NotCompared);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_that_differ_hold_sending_until_the_person_decides() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    let bob = street.person("bob").await;
+    let to_bob = alice.add("bob").await;
+    street.stop_relay().await;
+    let waiting = alice.send(&[&to_bob], "Waiting").await.unwrap();
+    let differs = alice.mark_compared(to_bob.clone(), false).await.unwrap();
+    let states = (differs.compared, differs.held);
+    assert_eq!(states, (ComparedState::Differs, true));
+    street.start_relay().await;
+    alice.online().await;
+    let held = alice.send(&[&to_bob], "Held").await;
+    let account = to_bob.clone();
+    assert_eq!(held, Err(Failure::ContactHeld { account }));
+    // Something else passes, so the outbox had its turn.
+    let me = alice.account().await;
+    let passes = alice.send(&[&me], "To myself").await.unwrap();
+    alice.until_fetched(&passes).await;
+    let state = alice.state(&waiting).await;
+    let reason = Reason::RecipientDiffers;
+    assert_eq!(state, OutgoingState::NeedsYou { reason });
+
+    let same = alice.mark_compared(to_bob.clone(), true).await.unwrap();
+    let states = (same.compared, same.held);
+    assert_eq!(states, (ComparedState::Compared, false));
+    bob.receive("Waiting").await;
+    alice.mark_compared(to_bob.clone(), false).await.unwrap();
+    let accepted = alice.accept_change(to_bob.clone()).await.unwrap();
+    let states = (accepted.compared, accepted.held);
+    assert_eq!(states, (ComparedState::NotCompared, false));
+    assert_eq!(accepted.key_code, same.key_code, "the pin stayed");
+    alice.send(&[&to_bob], "Decided").await.unwrap();
+    bob.receive("Decided").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

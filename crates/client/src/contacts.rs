@@ -170,7 +170,8 @@ impl App {
         .map(drop)
     }
 
-    /// Keeps what comparing the key codes showed.
+    /// Keeps what comparing the key codes showed. Codes that differ hold sending, also of what waits
+    /// in the outbox, until they were found the same after all, or the person accepts the key.
     ///
     /// # Errors
     /// [`Failure::NotFound`].
@@ -179,9 +180,10 @@ impl App {
         account: String,
         same: bool,
     ) -> Result<view::Contact, Failure> {
-        self.change_contact(&account, move |contact, now| {
+        let change = move |contact: &mut Contact, now| {
             if same {
                 contact.compared_at = Some(now);
+                contact.held &= directory::undecided(contact).is_some();
                 directory::note(contact, EvidenceKind::Compared, now, None);
                 Ok(Some(ActivityKind::ContactCompared))
             } else {
@@ -190,8 +192,14 @@ impl App {
                 directory::note(contact, EvidenceKind::ComparedDiffers, now, None);
                 Ok(Some(ActivityKind::ContactChanged))
             }
-        })
-        .await
+        };
+        let changed = self.change_contact(&account, change).await?;
+        if changed.held {
+            self.hold(id(&account)?).await?;
+        } else {
+            self.release_held(id(&account)?).await?;
+        }
+        Ok(changed)
     }
 
     /// Accepts an unexplained change of key, or lets sending go on after codes differed.
@@ -449,6 +457,7 @@ fn shown(contact: &Contact, own: &Side) -> view::Contact {
 fn kind(kind: EvidenceKind) -> view::EvidenceKind {
     match kind {
         EvidenceKind::FirstSeen => view::EvidenceKind::First,
+        EvidenceKind::FirstSeenRotated => view::EvidenceKind::FirstChanged,
         EvidenceKind::CardUpdated => view::EvidenceKind::Renewed,
         EvidenceKind::RotatedWithProof => view::EvidenceKind::SignedChange,
         EvidenceKind::ResetWithoutProof => view::EvidenceKind::UnexplainedChange,

@@ -42,7 +42,6 @@ pub(crate) fn first(
     else {
         return None;
     };
-    let anchored = change == Change::FirstSeen;
     let mut contact = Contact {
         account: *account,
         petname: name.to_owned(),
@@ -59,11 +58,12 @@ pub(crate) fn first(
         spares: Vec::new(),
     };
     take(&mut contact, &card);
-    note(&mut contact, EvidenceKind::FirstSeen, now, None);
-    if !anchored {
-        // A key change that nobody here witnessed: said, but nothing was pinned that it could break.
-        note(&mut contact, EvidenceKind::RotatedWithProof, now, None);
-    }
+    let seen = if change == Change::FirstSeen {
+        EvidenceKind::FirstSeen
+    } else {
+        EvidenceKind::FirstSeenRotated
+    };
+    note(&mut contact, seen, now, None);
     Some(contact)
 }
 
@@ -115,14 +115,17 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
     }
 }
 
+/// A card that reset the identity, and that the person has not decided about.
+pub(crate) fn undecided(contact: &Contact) -> Option<&Evidence> {
+    let since = contact.evidence.iter().rev();
+    since
+        .take_while(|evidence| evidence.kind != EvidenceKind::Accepted)
+        .find(|evidence| evidence.kind == EvidenceKind::ResetWithoutProof)
+}
+
 /// The person decided to trust the card that reset the identity.
 pub(crate) fn accept(contact: &mut Contact, now: u64) -> bool {
-    let offered = contact
-        .evidence
-        .iter()
-        .rev()
-        .find(|evidence| evidence.kind == EvidenceKind::ResetWithoutProof)
-        .and_then(|evidence| evidence.card.clone());
+    let offered = undecided(contact).and_then(|evidence| evidence.card.clone());
     let Some(card) = offered
         .and_then(|bytes| Card::decode(&bytes).ok())
         .and_then(|card| card.verify_self().ok())
@@ -160,7 +163,10 @@ pub(crate) fn note(contact: &mut Contact, kind: EvidenceKind, at: u64, card: Opt
 /// What the person is told of a contact's key.
 pub(crate) fn compared(contact: &Contact) -> ComparedState {
     if contact.held {
-        return ComparedState::ChangedUnexplained;
+        return match undecided(contact) {
+            Some(_) => ComparedState::ChangedUnexplained,
+            None => ComparedState::Differs,
+        };
     }
     if contact.compared_at.is_some() {
         return ComparedState::Compared;
@@ -171,7 +177,9 @@ pub(crate) fn compared(contact: &Contact) -> ComparedState {
         .rev()
         .find_map(|evidence| match evidence.kind {
             EvidenceKind::RotatedWithProof => Some(ComparedState::ChangedSigned),
-            EvidenceKind::Accepted | EvidenceKind::FirstSeen => Some(ComparedState::NotCompared),
+            EvidenceKind::Accepted | EvidenceKind::FirstSeen | EvidenceKind::FirstSeenRotated => {
+                Some(ComparedState::NotCompared)
+            }
             _ => None,
         });
     change.unwrap_or(ComparedState::NotCompared)

@@ -435,10 +435,7 @@ impl Reader<'_> {
                     reason: why(),
                     next_try: millis(row.next_try),
                 },
-                (None, Waits::NeedsYou) => OutgoingState::NeedsYou { reason: why() },
-                (None, Waits::Held) => OutgoingState::NeedsYou {
-                    reason: crate::view::Reason::RecipientChanged,
-                },
+                (None, Waits::NeedsYou | Waits::Held) => OutgoingState::NeedsYou { reason: why() },
                 (None, _) => OutgoingState::Queued { behind: *behind },
             };
         }

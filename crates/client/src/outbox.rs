@@ -22,7 +22,7 @@ use waxwing_crypto::stream::SEGMENT_LEN;
 use waxwing_vault::rows::{
     Contact, DeliveryState, LaneId, MailBox, Message, Outgoing, OutgoingId, OutgoingState, Watch,
 };
-use waxwing_vault::{Carriage, CarriageTx};
+use waxwing_vault::{Carriage, CarriageTx, VaultError};
 use waxwing_wire::api::CreateAttachment;
 use waxwing_wire::ids::{AccountId, MailboxId};
 use waxwing_wire::problem::Slug;
@@ -307,6 +307,35 @@ impl App {
                 && row.reason.as_deref().is_some_and(is_about_line)
         })
         .await
+    }
+
+    /// Keys differ: what waits for somebody does not leave until the person decides.
+    pub(crate) async fn hold(&self, account: AccountId) -> Result<(), Failure> {
+        let store = self.store()?;
+        let carriage = self.carriage().ok_or(Failure::Locked)?;
+        let app = self.clone();
+        blocking(move || {
+            let rows = carriage.in_lane(&store.lane(&account)?)?;
+            carriage.commit(|tx| {
+                for mut row in rows {
+                    app.stop_sending(&row);
+                    row.state = OutgoingState::Held;
+                    row.reason = Some(code(Reason::RecipientDiffers));
+                    match tx.update(&row) {
+                        // It left just now.
+                        Err(VaultError::Missing(_)) => {}
+                        other => other?,
+                    }
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .await?;
+        self.tell(Change::Envelopes {
+            folder: Folder::Outbox,
+            id: None,
+        });
+        Ok(())
     }
 
     /// The person decided about a changed key: what was held is tried, and sealed anew when the

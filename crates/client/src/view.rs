@@ -168,6 +168,8 @@ pub enum Reason {
     RecipientGone,
     /// The recipient's key changed without proof and sending is held.
     RecipientChanged,
+    /// The recipient's key code was compared and differed, and sending is held.
+    RecipientDiffers,
     /// None of the recipient's computers has published keys.
     RecipientKeysMissing,
     /// Its time ran out before it was delivered.
@@ -299,6 +301,8 @@ pub enum ComparedState {
     ChangedSigned,
     /// Changed without proof from the previous key.
     ChangedUnexplained,
+    /// Compared, and the codes differed: sending is held.
+    Differs,
     /// This account itself.
     You,
 }
@@ -497,6 +501,8 @@ pub struct Evidence {
 pub enum EvidenceKind {
     /// The first card.
     First,
+    /// The first card seen here, under a key that is not the account's first.
+    FirstChanged,
     /// A later card under the same key.
     Renewed,
     /// A new key that the previous one signed.

@@ -123,6 +123,8 @@ export type ComparedState =
 "changedSigned" | 
 /**  Changed without proof from the previous key. */
 "changedUnexplained" | 
+/**  Compared, and the codes differed: sending is held. */
+"differs" | 
 /**  This account itself. */
 "you";
 
@@ -254,6 +256,8 @@ export type Evidence = {
 export type EvidenceKind = 
 /**  The first card. */
 "first" | 
+/**  The first card seen here, under a key that is not the account's first. */
+"firstChanged" | 
 /**  A later card under the same key. */
 "renewed" | 
 /**  A new key that the previous one signed. */
@@ -546,6 +550,8 @@ export type Reason =
 "recipientGone" | 
 /**  The recipient's key changed without proof and sending is held. */
 "recipientChanged" | 
+/**  The recipient's key code was compared and differed, and sending is held. */
+"recipientDiffers" | 
 /**  None of the recipient's computers has published keys. */
 "recipientKeysMissing" | 
 /**  Its time ran out before it was delivered. */

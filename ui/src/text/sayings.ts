@@ -17,6 +17,7 @@ export const reasons: Record<Reason, () => string> = {
   relayError: m.why_relayError,
   recipientGone: m.why_recipientGone,
   recipientChanged: m.why_recipientChanged,
+  recipientDiffers: m.why_recipientDiffers,
   recipientKeysMissing: m.why_recipientKeysMissing,
   expired: m.why_expired,
   attachmentMissing: m.why_attachmentMissing,
@@ -40,6 +41,7 @@ export const trusts: Record<ComparedState, () => string> = {
   compared: m.trust_compared,
   changedSigned: m.trust_changedSigned,
   changedUnexplained: m.trust_changedUnexplained,
+  differs: m.trust_differs,
   you: m.trust_you,
 };
 

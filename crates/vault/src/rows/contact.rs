@@ -73,6 +73,9 @@ pub struct Evidence {
 pub enum EvidenceKind {
     /// First card seen and pinned.
     FirstSeen,
+    /// First card seen and pinned, under a key that is not the account's first: the change was not
+    /// seen here.
+    FirstSeenRotated,
     /// A newer card with the same identity key (devices, expiry).
     CardUpdated,
     /// The identity key changed and the previous key signed the new one.

@@ -279,7 +279,7 @@ export class FakeShell implements Port {
       const at = Date.now();
       if (!same)
         return this.#setContact({
-          ...contact, compared: "changedUnexplained", comparedAt: null, held: true,
+          ...contact, compared: "differs", comparedAt: null, held: true,
           evidence: [...contact.evidence, { at, kind: "differed" }],
         });
       return this.#setContact({
