@@ -17,6 +17,20 @@ impl Window {
         self.type_into("Name", name).await?;
         self.see_text(&format!("{name}@localhost")).await?;
         self.press("Continue").await?;
+        self.finish_set_up().await
+    }
+
+    /// Sets up a new person at a relay of this address.
+    pub async fn set_up_at(&self, name: &str, relay: &str) -> Result<()> {
+        self.press("Set up Waxwing").await?;
+        self.type_into("Name", name).await?;
+        self.press("Use another relay").await?;
+        self.type_into("Address of the relay", relay).await?;
+        self.press("Continue").await?;
+        self.finish_set_up().await
+    }
+
+    async fn finish_set_up(&self) -> Result<()> {
         self.choose_passphrase().await?;
         self.keep_recovery_code().await?;
         self.see_text("Give this address to the people who should write to you.")

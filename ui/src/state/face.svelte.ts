@@ -122,6 +122,11 @@ export class Face {
     this.#follow();
   }
 
+  /** Shows what an act led to, unless the person has left the place `from` where it began. */
+  lead(from: Detail | null, detail: Detail | null): void {
+    if (this.place.detail === from) this.show(detail);
+  }
+
   /** Out of the detail pane: to what the composer covered, else to the list. */
   back(): void {
     this.place.back();
@@ -141,10 +146,13 @@ export class Face {
 
   /** Seals and queues what is being written, then shows what becomes of it. */
   async send(): Promise<boolean> {
+    const from = this.place.detail;
     const envelope = await this.drafts.send();
     if (envelope === null) return false;
-    this.place.back();
-    this.show({ kind: "envelope", id: envelope });
+    if (this.place.detail === from) {
+      this.place.back();
+      this.show({ kind: "envelope", id: envelope });
+    }
     return true;
   }
 
