@@ -223,6 +223,18 @@ async fn a_vault_that_is_held_or_damaged_says_so_and_loses_nothing() -> Result<(
     alice.see_row(&["A test envelope"]).await?;
     alice.close().await?;
 
+    // Nor is a store that something else wrote into.
+    let store = profile.join("store/conf");
+    let good = fs::read(&store)?;
+    fs::write(&store, vec![0x5a; good.len()])?;
+    let alice = desk.open("default").await?;
+    alice.see_text("The vault cannot be read").await?;
+    fs::write(&store, &good)?;
+    alice.press("Try to open it again").await?;
+    alice.unlock().await?;
+    alice.see_row(&["A test envelope"]).await?;
+    alice.close().await?;
+
     // Who gives it up keeps the damaged vault beside the new one.
     fs::write(&header, &whole[..whole.len() / 2])?;
     let alice = desk.open("default").await?;

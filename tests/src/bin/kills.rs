@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use waxwing_tests::kill_engine::{Found, Role, child, run};
+use waxwing_tests::kills::{Found, Role, child, run};
 
 #[derive(Parser)]
 struct Arguments {
