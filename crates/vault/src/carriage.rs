@@ -163,8 +163,8 @@ impl Carriage {
         self.all(WATCH)
     }
 
-    /// An open value by name: for what must be known before unlocking and is no secret (language,
-    /// theme). Never a name, a text or a key.
+    /// An open value by name: for what must be known before unlocking and is no secret. Never a
+    /// name, a text or a key.
     ///
     /// # Errors
     /// [`VaultError`].

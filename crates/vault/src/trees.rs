@@ -22,7 +22,6 @@ pub(crate) const SEALED: &[&str] = &[
     "replays",
     "prekeys",
     "activity",
-    "settings",
     "own",
     "threads",
     INBOX_PLACES,

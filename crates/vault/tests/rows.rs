@@ -9,7 +9,7 @@ use support::{EPOCH, contact, home, message, outgoing, prekey};
 use waxwing_crypto::vault_header::EpochId;
 use waxwing_vault::rows::{
     Activity, ActivityKind, Contact, DeliveryState, Draft, DraftId, Incoming, MailBox, Message,
-    OutgoingState, OwedAck, OwnCard, Place, PrekeySecret, Replay, Settings, Thread, Watch,
+    OutgoingState, OwedAck, OwnCard, Place, PrekeySecret, Replay, Thread, Watch,
 };
 use waxwing_vault::{Page, VaultError};
 use waxwing_wire::ids::{
@@ -59,11 +59,7 @@ fn every_kind_of_row_comes_back() {
             tx.put(&thread)?;
             tx.put(&replay)?;
             tx.put(&message)?;
-            tx.put(&prekey(5, EPOCH))?;
-            tx.put(&Settings {
-                notify_sender: true,
-                ..Settings::default()
-            })
+            tx.put(&prekey(5, EPOCH))
         })
         .unwrap();
     drop((store, open));
@@ -83,7 +79,6 @@ fn every_kind_of_row_comes_back() {
         Some(message)
     );
     assert_eq!(store.all::<PrekeySecret>().unwrap(), vec![prekey(5, EPOCH)]);
-    assert!(store.load::<Settings>(&()).unwrap().unwrap().notify_sender);
     assert_eq!(
         store.load::<Contact>(&AccountId::new([99; 32])).unwrap(),
         None

@@ -9,7 +9,7 @@ use support::{contact, home, keyring, passphrase};
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::vault_header::EpochId;
-use waxwing_vault::rows::{Contact, Settings};
+use waxwing_vault::rows::Contact;
 use waxwing_vault::{Damage, State, UnlockError, Vault, VaultError};
 
 #[test]
@@ -218,7 +218,7 @@ fn damage_is_said_and_nothing_is_made_over_it() {
     fs::write(&path, &good).unwrap();
     let open = home.unlock();
     open.store()
-        .commit(&mut home.rng, |tx| tx.put(&Settings::default()))
+        .commit(&mut home.rng, |tx| tx.put(&contact(1)))
         .unwrap();
     drop(open);
     fs::remove_file(&path).unwrap();

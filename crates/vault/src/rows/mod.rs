@@ -17,7 +17,6 @@ mod message;
 mod own;
 mod prekey;
 mod replay;
-mod settings;
 
 pub use activity::{Activity, ActivityKind};
 pub use carriage::{
@@ -29,7 +28,6 @@ pub use message::{Attachment, Delivery, DeliveryState, MailBox, Message, Party, 
 pub use own::{OwnCard, Thread};
 pub use prekey::{PrekeyKind, PrekeySecret};
 pub use replay::Replay;
-pub use settings::Settings;
 
 /// What every sealed row has: a tree, a name within it, and the version of its shape. All three are
 /// bound into the seal, so that a row cannot be moved to another place.

@@ -126,12 +126,12 @@ pub fn message(mailbox: MailBox, byte: u8, body: &str) -> Message {
         recipients: vec![Party {
             account: AccountId::new([1; 32]),
             card_version: 1,
+            left_out: 0,
             deliveries: vec![Delivery {
                 to: MailboxId::new([byte; 16]),
                 envelope: EnvelopeId::new([byte; 16]),
                 state: DeliveryState::Sealed,
                 since: 5,
-                left_out: 0,
             }],
         }],
         subject: Zeroizing::new(format!("Subject {byte}")),
