@@ -92,13 +92,6 @@ impl KdfParams {
         self.p
     }
 
-    /// Weaker than `other` in memory or in passes: worth offering to raise at the next unlock.
-    pub fn is_weaker_than(self, other: Self) -> bool {
-        self.m_kib < other.m_kib
-            || u64::from(self.m_kib) * u64::from(self.t)
-                < u64::from(other.m_kib) * u64::from(other.t)
-    }
-
     /// Finds parameters that take about [`CALIBRATION_TARGET`] on this machine, memory first: it
     /// measures one stretch of the default and scales. Never below the floor, never above 1 GiB.
     /// `clock` returns a monotonic time.

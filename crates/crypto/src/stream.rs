@@ -28,14 +28,14 @@ use waxwing_wire::cbor::{self, Value};
 use waxwing_wire::ids::AttachmentId;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::padding::{MIN_PADDED, padme};
+
 /// Bytes of ciphertext per segment, header and tag included; the unit of a resumable upload.
 pub const SEGMENT_LEN: usize = 1 << 20;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 40;
 /// Bytes of the tag at the end of each segment.
 pub const TAG_LEN: usize = 16;
-/// The shortest padded plaintext, in bytes.
-pub const MIN_PADDED: u64 = 256;
 
 const HEADER_LEN_BYTE: u8 = 40;
 const SALT: Range<usize> = 1..33;
@@ -105,7 +105,8 @@ impl Plan {
     /// # Errors
     /// [`StreamError::TooLong`] above 2^32 - 1 segments.
     pub fn new(length: u64) -> Result<Self, StreamError> {
-        let padded = padme(length).ok_or(StreamError::TooLong)?;
+        let shown = usize::try_from(length).map_err(|_| StreamError::TooLong)?;
+        let padded = padme(shown.max(MIN_PADDED)) as u64;
         let rest = padded.saturating_sub(first_capacity());
         let segments = rest.div_ceil(capacity()).saturating_add(1);
         Ok(Self {
@@ -378,15 +379,6 @@ const fn capacity() -> u64 {
 /// Plaintext bytes of the first segment, which shares its 1 MiB with the header.
 const fn first_capacity() -> u64 {
     (SEGMENT_LEN - TAG_LEN - HEADER_LEN) as u64
-}
-
-/// Padmé (Nikitin et al., PETS 2019, section 4.2): the length rounded up so that at most
-/// O(log log length) bits of it show; at least [`MIN_PADDED`].
-fn padme(length: u64) -> Option<u64> {
-    let length = length.max(MIN_PADDED);
-    let exponent = length.ilog2();
-    let mask = (1u64 << (exponent - (exponent.ilog2() + 1))) - 1;
-    Some(length.checked_add(mask)? & !mask)
 }
 
 #[cfg(test)]
