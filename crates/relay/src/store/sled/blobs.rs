@@ -85,12 +85,14 @@ impl Blobs for SledStore {
 
     async fn stat_blob(&self, id: &[u8]) -> Result<Option<BlobState>, StoreError> {
         let row_key = key(Kind::Blob, &[&hash(id)]);
-        let _settled = self.settled().await;
-        let row = self.shared.db.get(row_key).map_err(engine)?;
-        let row: Option<BlobRow> = row.map(|value| decode(&value)).transpose()?;
-        Ok(row
-            .filter(|row| row.expires_at > self.shared.now())
-            .map(BlobState::from))
+        self.reading(move |shared| {
+            let row = shared.db.get(row_key).map_err(engine)?;
+            let row: Option<BlobRow> = row.map(|value| decode(&value)).transpose()?;
+            Ok(row
+                .filter(|row| row.expires_at > shared.now())
+                .map(BlobState::from))
+        })
+        .await
     }
 
     async fn append_blob(

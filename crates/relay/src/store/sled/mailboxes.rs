@@ -141,10 +141,12 @@ impl Mailboxes for SledStore {
 
     async fn fate(&self, mailbox: &[u8], item_key: &[u8]) -> Result<Option<Fate>, StoreError> {
         let row_key = key(Kind::Fate, &[&hash(mailbox), &hash(item_key)]);
-        let _settled = self.settled().await;
-        let row = self.shared.db.get(row_key).map_err(engine)?;
-        let row: Option<FateRow> = row.map(|value| decode(&value)).transpose()?;
-        Ok(row.and_then(|row| told(row, self.shared.now())))
+        self.reading(move |shared| {
+            let row = shared.db.get(row_key).map_err(engine)?;
+            let row: Option<FateRow> = row.map(|value| decode(&value)).transpose()?;
+            Ok(row.and_then(|row| told(row, shared.now())))
+        })
+        .await
     }
 
     fn wake(&self, topic: Topic) -> Wake {

@@ -100,7 +100,7 @@ impl SledStore {
         Arc::clone(&self.shared.gate).read_owned().await
     }
 
-    /// Runs a longer read off the async threads.
+    /// Reads off the async threads: sled may go to the disk for any row.
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,

@@ -15,19 +15,21 @@ fn row_key(space: Space, name: &[u8]) -> Vec<u8> {
 impl Versioned for SledStore {
     async fn load(&self, space: Space, name: &[u8]) -> Result<Option<Stored>, StoreError> {
         let row_key = row_key(space, name);
-        let _settled = self.settled().await;
-        let Some(value) = self.shared.db.get(&row_key).map_err(engine)? else {
-            return Ok(None);
-        };
-        let row: VersionedRow = decode(&value)?;
-        row.value
-            .map(|body| {
-                Ok(Stored {
-                    version: row.version,
-                    value: body.load(&self.shared.db, &row_key)?,
+        self.reading(move |shared| {
+            let Some(value) = shared.db.get(&row_key).map_err(engine)? else {
+                return Ok(None);
+            };
+            let row: VersionedRow = decode(&value)?;
+            row.value
+                .map(|body| {
+                    Ok(Stored {
+                        version: row.version,
+                        value: body.load(&shared.db, &row_key)?,
+                    })
                 })
-            })
-            .transpose()
+                .transpose()
+        })
+        .await
     }
 
     async fn save(
