@@ -105,7 +105,8 @@ impl OwnPrekey {
         self.record_hash
     }
 
-    /// Unix seconds after which nobody may seal to it; it is kept for 30 days more.
+    /// Unix seconds after which nobody may seal to it. It is kept until the key of its week is
+    /// destroyed (docs/protocol.md section 12).
     pub fn not_after(&self) -> u64 {
         self.not_after
     }

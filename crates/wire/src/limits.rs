@@ -18,7 +18,7 @@ pub const MAX_RECIPIENTS: usize = 32;
 pub const MAX_ATTACHMENTS: usize = 64;
 /// Most devices one card may list.
 pub const MAX_DEVICES: usize = 32;
-/// Longest life of an envelope, and of a signed prekey after it was replaced: 30 days.
+/// Longest life of an envelope: 30 days.
 pub const MAX_TTL: u64 = 30 * 86_400;
 /// Longest life of a card: 90 days.
 pub const MAX_CARD_LIFE: u64 = 90 * 86_400;

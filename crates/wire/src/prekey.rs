@@ -42,7 +42,8 @@ impl From<SignatureInvalid> for PrekeyError {
 /// Whether a prekey may be used once or until it is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PrekeyKind {
-    /// Signed prekey: the last resort, replaced every 7 days, kept 30 days more.
+    /// Signed prekey: the last resort, replaced every 7 days, kept until the key of its week is
+    /// destroyed, 67 days after the week.
     Signed,
     /// One-time prekey.
     OneTime,
