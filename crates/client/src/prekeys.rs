@@ -197,7 +197,8 @@ pub(crate) fn own_card(own: &OwnCard) -> Result<VerifiedCard, Failure> {
 /// round.
 fn wants_spares(contact: &Contact, now: u64) -> bool {
     asks_for(contact, now, |card, spare| {
-        let lasts = |record| usable(record, card, now + ROUND.as_secs()).is_some();
+        let until = now + ROUND.as_secs();
+        let lasts = |record: &Option<Vec<u8>>| usable(record.as_deref(), card, until).is_some();
         lasts(&spare.one_time) && lasts(&spare.signed)
     })
 }
@@ -205,7 +206,7 @@ fn wants_spares(contact: &Contact, now: u64) -> bool {
 /// Whether some device of a contact has no prekey at all that can be sealed to.
 pub(crate) fn lacks_prekeys(contact: &Contact, now: u64) -> bool {
     asks_for(contact, now, |card, spare| {
-        let is_usable = |record| usable(record, card, now).is_some();
+        let is_usable = |record: &Option<Vec<u8>>| usable(record.as_deref(), card, now).is_some();
         is_usable(&spare.one_time) || is_usable(&spare.signed)
     })
 }
@@ -233,8 +234,8 @@ fn spare_of<'a>(contact: &'a Contact, device: &DeviceId) -> Option<&'a DeviceSpa
 }
 
 /// A record that the device of a card signed and that may be sealed to at a time.
-fn usable(record: &Option<Vec<u8>>, card: &VerifiedCard, at: u64) -> Option<VerifiedPrekey> {
-    let prekey = Prekey::decode(record.as_deref()?).ok()?;
+fn usable(record: Option<&[u8]>, card: &VerifiedCard, at: u64) -> Option<VerifiedPrekey> {
+    let prekey = Prekey::decode(record?).ok()?;
     prekey.verify(card, at).ok()
 }
 
@@ -306,12 +307,12 @@ pub(crate) fn take_spares(contact: &mut Contact, now: u64) -> Option<Taken> {
         let mut spares = contact.spares.iter_mut();
         let spare = spares.find(|spare| spare.device == device.device_id);
         let taken = spare.and_then(|spare| {
-            let one_time = usable(&spare.one_time, &card, now);
+            let one_time = usable(spare.one_time.as_deref(), &card, now);
             spare.one_time = None;
             if one_time.is_some() {
                 spare.claimed_at = 0;
             }
-            one_time.or_else(|| usable(&spare.signed, &card, now))
+            one_time.or_else(|| usable(spare.signed.as_deref(), &card, now))
         });
         match taken {
             Some(prekey) => prekeys.push(prekey),
