@@ -1,4 +1,4 @@
-//! Sealing: from a draft to the outbox in one commit.
+//! Sending: from a draft to the outbox in one commit.
 //!
 //! Nothing here waits for the network but the first envelope to somebody whose prekeys are not at
 //! hand yet. When [`App::send_draft`] returns, the message is sealed, on disk and in its lanes.
@@ -8,21 +8,15 @@ use crate::app::App;
 use crate::drafts::{apply, draft_id, draft_name};
 use crate::failure::Failure;
 use crate::letters::{letter_id, letter_key};
-use crate::prekeys::{Taken, lacks_prekeys, own_card, take_spares};
-use crate::view::{Change, DraftText, Folder, Reason};
-use waxwing_crypto::envelope::{SealError, Sealed, seal};
-use waxwing_crypto::keys::DeviceKey;
-use waxwing_crypto::message::{self, Body, Text};
-use waxwing_crypto::stream::AttachmentKey;
+use crate::sealing::{Me, seal_draft, seal_for_one};
+use crate::spares::{lacks_prekeys, take_spares};
+use crate::view::{Change, DraftText, Folder};
+use waxwing_vault::Store;
 use waxwing_vault::rows::{
-    Attachment, Contact, Delivery, DeliveryState, Draft, DraftId, MailBox, Message, Outgoing,
-    OutgoingId, OutgoingState, OwnCard, Party, Thread, Upload, Watch,
+    Contact, DeliveryState, Draft, DraftId, MailBox, Message, Outgoing, Watch,
 };
-use waxwing_vault::{Store, Tx};
-use waxwing_wire::envelope::Header;
-use waxwing_wire::ids::{AccountId, ConversationId, Digest, EnvelopeId, MessageId};
-use waxwing_wire::limits::{MAX_RECIPIENTS, MAX_TTL};
-use waxwing_wire::prekey::VerifiedPrekey;
+use waxwing_wire::ids::{AccountId, MessageId};
+use waxwing_wire::limits::MAX_RECIPIENTS;
 use zeroize::Zeroizing;
 
 impl App {
@@ -268,11 +262,6 @@ impl App {
     }
 }
 
-struct Me {
-    account: AccountId,
-    device: waxwing_wire::ids::DeviceId,
-}
-
 fn check(draft: &Draft) -> Result<(), Failure> {
     if draft.to.is_empty() {
         return Err(Failure::NoRecipients);
@@ -283,240 +272,6 @@ fn check(draft: &Draft) -> Result<(), Failure> {
     }
     if draft.subject.trim().is_empty() && draft.body.trim().is_empty() && draft.files.is_empty() {
         return Err(Failure::EmptyMessage);
-    }
-    Ok(())
-}
-
-fn seal_draft(
-    tx: &mut Tx<'_>,
-    draft: &Draft,
-    me: &Me,
-    key: &DeviceKey,
-    now: u64,
-    rng: &mut rand::rngs::StdRng,
-) -> Result<MessageId, Failure> {
-    let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
-    let (parties, prekeys) = choose_prekeys(tx, &draft.to, now)?;
-    let members = [&draft.to[..], &[me.account]].concat();
-    let conversation = ConversationId::derive(&members);
-    let thread = tx.load::<Thread>(&(conversation, me.account, me.device))?;
-    let attachments: Vec<Attachment> = draft
-        .files
-        .iter()
-        .filter_map(|file| file.sealed.clone())
-        .collect();
-    let mut row = Message {
-        id: MessageId::generate(rng),
-        mailbox: MailBox::Sent,
-        sender: me.account,
-        sender_device: me.device,
-        recipients: parties,
-        subject: draft.subject.clone(),
-        body: draft.body.clone(),
-        unknown: None,
-        at: now,
-        claimed_at: now,
-        relay_seq: None,
-        relay_at: None,
-        conversation,
-        seq: thread.as_ref().map_or(0, |thread| thread.seq) + 1,
-        previous: thread.map(|thread| thread.last),
-        sender_card: Some(own.hash()),
-        gap: false,
-        missing: 0,
-        other_before: false,
-        in_reply_to: draft.in_reply_to,
-        attachments,
-        opened: true,
-    };
-    let sealed = seal_row(&row, own.hash(), key, &prekeys, now, rng)?;
-    tx.put(&Thread {
-        conversation,
-        account: me.account,
-        device: me.device,
-        seq: row.seq,
-        last: sealed.payload_hash,
-    })?;
-    queue(tx, &mut row, &sealed, now, rng)?;
-    tx.put(&row)?;
-    Ok(row.id)
-}
-
-fn seal_for_one(
-    tx: &mut Tx<'_>,
-    message: MessageId,
-    account: AccountId,
-    key: &DeviceKey,
-    now: u64,
-    rng: &mut rand::rngs::StdRng,
-) -> Result<(), Failure> {
-    let mut row = tx
-        .load::<Message>(&(MailBox::Sent, message))?
-        .ok_or(Failure::NotFound)?;
-    let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
-    let (parties, prekeys) = choose_prekeys(tx, &[account], now)?;
-    for fresh in parties {
-        if let Some(party) = row
-            .recipients
-            .iter_mut()
-            .find(|party| party.account == fresh.account)
-        {
-            // What was signed stays: the next message names the hash of this one.
-            party.deliveries = Vec::new();
-            party.left_out = fresh.left_out;
-        }
-    }
-    let sender_card = row.sender_card.unwrap_or_else(|| own.hash());
-    let sealed = seal_row(&row, sender_card, key, &prekeys, now, rng)?;
-    queue(tx, &mut row, &sealed, now, rng)?;
-    Ok(tx.put(&row)?)
-}
-
-/// One prekey for each device of each recipient, taken from what is at hand.
-fn choose_prekeys(
-    tx: &mut Tx<'_>,
-    to: &[AccountId],
-    now: u64,
-) -> Result<(Vec<Party>, Vec<VerifiedPrekey>), Failure> {
-    let mut parties = Vec::new();
-    let mut prekeys = Vec::new();
-    for account in to {
-        let mut contact = tx.load::<Contact>(account)?.ok_or(Failure::NotFound)?;
-        if contact.held {
-            return Err(Failure::ContactHeld {
-                account: account.to_string(),
-            });
-        }
-        let Taken {
-            card,
-            prekeys: taken,
-            left_out,
-        } = take_spares(&mut contact, now).ok_or(Failure::Relay {
-            reason: Reason::RecipientKeysMissing,
-        })?;
-        tx.put(&contact)?;
-        prekeys.extend(taken);
-        parties.push(Party {
-            account: *account,
-            card_version: card.body().version,
-            deliveries: Vec::new(),
-            left_out,
-        });
-    }
-    Ok((parties, prekeys))
-}
-
-fn seal_row(
-    row: &Message,
-    sender_card: Digest,
-    key: &DeviceKey,
-    prekeys: &[VerifiedPrekey],
-    now: u64,
-    rng: &mut rand::rngs::StdRng,
-) -> Result<Sealed, Failure> {
-    let message = message::Message {
-        msg_id: row.id,
-        conversation: row.conversation,
-        sender: row.sender,
-        device: row.sender_device,
-        sender_card,
-        recipients: row
-            .recipients
-            .iter()
-            .map(|party| (party.account, party.card_version))
-            .collect(),
-        sent_at: row.claimed_at,
-        seq: row.seq,
-        previous: row.previous,
-        body: Body::Text(Text {
-            subject: row.subject.clone(),
-            text: row.body.clone(),
-            in_reply_to: row.in_reply_to,
-        }),
-        attachments: row
-            .attachments
-            .iter()
-            .map(|attachment| message::Attachment {
-                att_id: attachment.id,
-                key: AttachmentKey::new(*attachment.key),
-                sealed_length: attachment.sealed_length,
-                sha256: attachment.sha256,
-                length: attachment.length,
-                name: attachment.name.clone(),
-                media_type: attachment.media_type.clone(),
-            })
-            .collect(),
-    };
-    let header = Header {
-        env_id: EnvelopeId::generate(rng),
-        expires_at: now + MAX_TTL,
-    };
-    seal(&message, key, prekeys, header, rng).map_err(|error| match error {
-        SealError::TooLarge => Failure::Relay {
-            reason: Reason::TooLarge,
-        },
-        SealError::NoRecipients | SealError::BadPrekey => Failure::Relay {
-            reason: Reason::RecipientKeysMissing,
-        },
-        SealError::WrongRecipient | SealError::Invalid => Failure::internal("seal"),
-    })
-}
-
-/// Puts each recipient's submission at the end of their lane.
-fn queue(
-    tx: &mut Tx<'_>,
-    row: &mut Message,
-    sealed: &Sealed,
-    now: u64,
-    rng: &mut rand::rngs::StdRng,
-) -> Result<(), Failure> {
-    let uploads: Vec<Upload> = row
-        .attachments
-        .iter()
-        .map(|attachment| Upload {
-            id: attachment.id,
-            length: attachment.sealed_length,
-            sha256: attachment.sha256,
-            sent: 0,
-            announced: false,
-            complete: false,
-        })
-        .collect();
-    for (account, submission) in &sealed.submissions {
-        let to: Vec<_> = submission.entries.iter().map(|(to, _)| *to).collect();
-        let envelope = submission.header.env_id;
-        if let Some(party) = row
-            .recipients
-            .iter_mut()
-            .find(|party| party.account == *account)
-        {
-            party.deliveries = to
-                .iter()
-                .map(|to| Delivery {
-                    to: *to,
-                    envelope,
-                    state: DeliveryState::Sealed,
-                    since: now,
-                })
-                .collect();
-        }
-        let mut outgoing = Outgoing {
-            id: OutgoingId::generate(rng),
-            lane: tx.lane(account)?,
-            position: 0,
-            envelope,
-            to,
-            relay: 0,
-            uploads: uploads.clone(),
-            length: 0,
-            state: OutgoingState::Queued,
-            reason: None,
-            attempts: 0,
-            next_try: 0,
-            queued_at: now,
-            expires_at: submission.header.expires_at,
-        };
-        tx.carriage().append(&mut outgoing, &submission.encode())?;
     }
     Ok(())
 }

@@ -8,11 +8,14 @@
 //! |---|---|
 //! | `app` | the parts together; start and close |
 //! | `vault`, `onboarding` | opening, closing, setting up |
-//! | `compose`, `drafts`, `letters` | writing, sealing, reading |
+//! | `drafts`, `compose`, `sealing` | writing, sending |
+//! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
-//! | `directory`, `prekeys` | cards and their pins; prekeys, ours and the spares of others |
+//! | `opening` | from fetched ciphertext to a message |
+//! | `contacts`, `directory`, `own_card` | people; their cards and pins; our own card |
+//! | `prekeys`, `spares` | prekeys, ours and the spares of others |
 //! | `files` | sealing, sending, fetching and saving files |
-//! | `line`, `relays`, `host` | a relay over the network; the present one and those that were left; the one on this computer |
+//! | `line`, `call`, `relays`, `host` | a relay over the network; the present one and those that were left; the one on this computer |
 //! | `view`, `failure` | what a window is shown |
 
 pub mod clock;
@@ -23,6 +26,7 @@ pub mod view;
 
 mod app;
 mod backoff;
+mod call;
 mod chance;
 mod changes;
 mod compose;
@@ -34,10 +38,15 @@ mod inbox;
 mod letters;
 mod line;
 mod onboarding;
+mod opening;
 mod outbox;
+mod own_card;
 mod prekeys;
+mod reader;
 mod relays;
+mod sealing;
 mod settings;
+mod spares;
 mod vault;
 mod watch;
 

@@ -3,14 +3,11 @@
 //! One call is one request; nothing is retried here. Every failure is a [`LineError`] with a
 //! [`Reason`] that the face has a sentence for.
 
+use crate::call::{Call, header};
 use crate::clock::Clock;
 use crate::view::Reason;
-use rand_core::CryptoRng;
-use reqwest::header::{
-    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE,
-};
+use reqwest::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE};
 use reqwest::{Client, Method, Response, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::error::Error as _;
 use std::sync::Arc;
@@ -25,12 +22,11 @@ use waxwing_wire::api::{
 };
 use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, EnvelopeId, MailboxId};
 use waxwing_wire::problem::{Problem, Slug};
-use waxwing_wire::request::{self, Params, Target};
 
 /// The relay answers a long poll within 30 seconds; a little more for the way.
 const LONG_POLL_SECONDS: u64 = 25;
 const LONG_POLL_PATIENCE: Duration = Duration::from_secs(40);
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// One piece of a large file over a slow line.
 const PIECE_PATIENCE: Duration = Duration::from_secs(120);
@@ -389,102 +385,4 @@ async fn accept(answer: Response) -> Result<Response, LineError> {
         Err(_) if status == StatusCode::REQUEST_TIMEOUT => Err(LineError::of(Reason::TimedOut)),
         Err(_) => Err(LineError::of(Reason::RelayError)),
     }
-}
-
-struct Call {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: Option<(&'static str, Vec<u8>)>,
-    upload_offset: Option<u64>,
-    patience: Duration,
-}
-
-impl Call {
-    fn new(method: Method, path: &str) -> Self {
-        Self {
-            method,
-            path: path.to_owned(),
-            headers: HeaderMap::new(),
-            body: None,
-            upload_offset: None,
-            patience: PATIENCE,
-        }
-    }
-
-    fn body(mut self, media_type: &'static str, body: Vec<u8>) -> Self {
-        self.headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        self.body = Some((media_type, body));
-        self
-    }
-
-    fn json<T: Serialize>(self, body: &T) -> Result<Self, LineError> {
-        let body = serde_json::to_vec(body).map_err(|_| LineError::of(Reason::Rejected))?;
-        Ok(self.body("application/json", body))
-    }
-
-    fn header(mut self, (name, value): (HeaderName, HeaderValue)) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    fn upload_offset(mut self, offset: u64) -> Self {
-        self.upload_offset = Some(offset);
-        self.header((
-            HeaderName::from_static("upload-offset"),
-            HeaderValue::from(offset),
-        ))
-    }
-
-    /// The three headers of a signed request (RFC 9421, RFC 9530).
-    fn sign(
-        &self,
-        url: &Url,
-        signer: &Signer,
-        now: u64,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<HeaderMap, LineError> {
-        let digest = self
-            .body
-            .as_ref()
-            .map(|(_, body)| request::content_digest(body));
-        let offset = self.upload_offset.map(|offset| offset.to_string());
-        let target = Target {
-            method: self.method.as_str(),
-            authority: url.authority(),
-            path: url.path(),
-            query: url.query(),
-            content_digest: digest.as_deref(),
-            content_type: self.body.as_ref().map(|(media_type, _)| *media_type),
-            upload_offset: offset.as_deref(),
-        };
-        let mut nonce = [0; 16];
-        rng.fill_bytes(&mut nonce);
-        let params = Params {
-            account_id: signer.account,
-            device_id: signer.device,
-            created: now,
-            nonce,
-        };
-        let headers_signed = waxwing_crypto::request::sign_request(&signer.key, &target, &params)
-            .map_err(|_| LineError::of(Reason::Rejected))?;
-        let mut headers = HeaderMap::new();
-        if let Some(digest) = digest {
-            headers.insert("content-digest", header(&digest));
-        }
-        headers.insert("signature-input", header(&headers_signed.signature_input));
-        headers.insert("signature", header(&headers_signed.signature));
-        Ok(headers)
-    }
-
-    fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-}
-
-fn header(text: &str) -> HeaderValue {
-    // Built here from numbers and ids alone; never from what somebody typed.
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
