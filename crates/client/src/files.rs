@@ -3,19 +3,19 @@
 //! Everything is streamed: a file is never in memory as a whole, never passes the IPC, and lies in
 //! the clear only where the person put it. A save that is cut off leaves no half file behind.
 
-use crate::app::{App, blocking, held};
+use crate::app::{App, blocking};
 use crate::contacts::id;
 use crate::drafts::draft_name;
 use crate::failure::Failure;
 use crate::letters::letter_key;
 use crate::line::LineError;
+use crate::names::{free_path, safe_name};
 use crate::settings::disk;
+use crate::transfers::Ended;
 use crate::view::{Change, FileState, FileView, Reason};
 use futures_util::StreamExt;
 use reqwest::Response;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use waxwing_crypto::stream::AttachmentKey;
 use waxwing_vault::rows::{Attachment, DraftFile, DraftId, Message};
@@ -26,91 +26,6 @@ use zeroize::Zeroizing;
 
 /// Until the relay has said what it takes.
 pub(crate) const FILE_LIMIT: u64 = 2 * 1024 * 1024 * 1024;
-
-/// What is under way: progress, and a way to stop it. In memory only.
-#[derive(Default)]
-pub(crate) struct Transfers(Mutex<HashMap<AttachmentId, Transfer>>);
-
-struct Transfer {
-    done: u64,
-    total: u64,
-    stop: CancellationToken,
-    ended: Option<Ended>,
-}
-
-/// How a transfer ended, as long as this process lives.
-#[derive(Clone)]
-enum Ended {
-    Failed(Reason),
-    Saved(PathBuf),
-}
-
-impl Transfers {
-    /// Begins one; a running one of the same file is stopped.
-    pub(crate) fn begin(&self, file: AttachmentId, total: u64) -> CancellationToken {
-        let stop = CancellationToken::new();
-        let transfer = Transfer {
-            done: 0,
-            total,
-            stop: stop.clone(),
-            ended: None,
-        };
-        if let Some(before) = held(&self.0).insert(file, transfer) {
-            before.stop.cancel();
-        }
-        stop
-    }
-
-    pub(crate) fn step(&self, file: &AttachmentId, done: u64, total: u64) {
-        if let Some(transfer) = held(&self.0).get_mut(file) {
-            (transfer.done, transfer.total) = (done, total);
-        }
-    }
-
-    pub(crate) fn end(&self, file: &AttachmentId) {
-        held(&self.0).remove(file);
-    }
-
-    fn end_with(&self, file: &AttachmentId, ended: Ended) {
-        if let Some(transfer) = held(&self.0).get_mut(file) {
-            transfer.ended = Some(ended);
-        }
-    }
-
-    pub(crate) fn progress(&self, file: &AttachmentId) -> Option<(u64, u64)> {
-        held(&self.0)
-            .get(file)
-            .filter(|transfer| transfer.ended.is_none())
-            .map(|t| (t.done, t.total))
-    }
-
-    pub(crate) fn failure(&self, file: &AttachmentId) -> Option<Reason> {
-        match held(&self.0).get(file)?.ended.clone()? {
-            Ended::Failed(reason) => Some(reason),
-            Ended::Saved(_) => None,
-        }
-    }
-
-    fn saved(&self, file: &AttachmentId) -> Option<PathBuf> {
-        match held(&self.0).get(file)?.ended.clone()? {
-            Ended::Saved(path) => Some(path),
-            Ended::Failed(_) => None,
-        }
-    }
-
-    fn stop(&self, file: &AttachmentId) {
-        if let Some(transfer) = held(&self.0).get(file) {
-            transfer.stop.cancel();
-        }
-    }
-
-    /// Stops everything, when the vault locks.
-    pub(crate) fn cancel_all(&self) {
-        for (_, transfer) in held(&self.0).drain() {
-            transfer.stop.cancel();
-        }
-    }
-}
 
 impl App {
     /// Stops sealing, sending or saving a file.
@@ -414,41 +329,4 @@ fn sealed(attachment: &Attachment) -> SealedFile {
         sealed_length: attachment.sealed_length,
         sha256: attachment.sha256,
     }
-}
-
-/// A name that cannot leave its folder, hide itself or break a file system.
-pub(crate) fn safe_name(name: &str) -> String {
-    let options = sanitize_filename::Options {
-        windows: true,
-        truncate: true,
-        replacement: "_",
-    };
-    let safe = sanitize_filename::sanitize_with_options(name, options);
-    let safe = safe.trim_start_matches('.').trim();
-    if safe.is_empty() {
-        "file".to_owned()
-    } else {
-        safe.to_owned()
-    }
-}
-
-/// A path in a folder that nothing has yet: `name`, `name (2)`, `name (3)` …
-fn free_path(folder: &Path, name: &str) -> std::io::Result<PathBuf> {
-    std::fs::create_dir_all(folder)?;
-    let path = Path::new(name);
-    let stem = path
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let ending = path
-        .extension()
-        .map(|ending| format!(".{}", ending.to_string_lossy()))
-        .unwrap_or_default();
-    let names = std::iter::once(name.to_owned())
-        .chain((2..10_000).map(|n| format!("{stem} ({n}){ending}")));
-    names
-        .map(|name| folder.join(name))
-        .find(|path| !path.exists())
-        .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::AlreadyExists))
 }

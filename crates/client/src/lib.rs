@@ -11,10 +11,10 @@
 //! | `drafts`, `compose`, `sealing` | writing, sending |
 //! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
-//! | `opening` | from fetched ciphertext to a message |
+//! | `opening`, `handing_in` | from fetched ciphertext to a message; one lane's head to the relay |
 //! | `contacts`, `directory`, `own_card` | people; their cards and pins; our own card |
 //! | `prekeys`, `spares` | prekeys, ours and the spares of others |
-//! | `files` | sealing, sending, fetching and saving files |
+//! | `files`, `transfers`, `names` | sealing, sending, fetching and saving files |
 //! | `line`, `call`, `relays`, `host` | a relay over the network; the present one and those that were left; the one on this computer |
 //! | `view`, `failure` | what a window is shown |
 
@@ -34,9 +34,11 @@ mod contacts;
 mod directory;
 mod drafts;
 mod files;
+mod handing_in;
 mod inbox;
 mod letters;
 mod line;
+mod names;
 mod onboarding;
 mod opening;
 mod outbox;
@@ -47,6 +49,7 @@ mod relays;
 mod sealing;
 mod settings;
 mod spares;
+mod transfers;
 mod vault;
 mod watch;
 
