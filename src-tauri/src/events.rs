@@ -60,7 +60,10 @@ event!(/// Waxwing was started again for this profile, and this window came to t
 /// Tells every window of a change.
 pub(crate) fn tell(app: &AppHandle, change: Change) {
     let told = match change {
-        Change::Stage => StageChanged {}.emit(app),
+        Change::Stage => {
+            crate::windows::follow_lock(app);
+            StageChanged {}.emit(app)
+        }
         Change::Status => StatusChanged {}.emit(app),
         Change::Envelopes { folder, id } => EnvelopesChanged { folder, id }.emit(app),
         Change::Drafts(id) => DraftsChanged { id }.emit(app),

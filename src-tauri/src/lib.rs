@@ -10,16 +10,14 @@ mod paths;
 mod sleep;
 mod text;
 mod tray;
+mod windows;
 
 use clap::Parser;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tauri::{AppHandle, DragDropEvent, Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+use tauri::{AppHandle, DragDropEvent, Manager, WindowEvent};
 use tauri_specta::{Builder, Event, collect_commands, collect_events};
 use waxwing_client::{App, Config};
-
-/// The main window's label, as `capabilities/main.json` names it.
-pub(crate) const MAIN: &str = "main";
 
 /// Sealed messages through a relay that cannot read them.
 #[derive(Debug, Parser)]
@@ -42,7 +40,7 @@ fn profile_name(name: &str) -> Result<String, String> {
 
 /// Every command and event, for the handler and for the face's generated bindings.
 fn interface() -> Builder<tauri::Wry> {
-    use commands::{contacts, envelopes, onboarding, settings, vault};
+    use commands::{contacts, envelopes, keys, onboarding, settings, vault};
     Builder::<tauri::Wry>::new()
         // One shape for both directions; times and sizes stay below 2⁵³.
         .disable_serde_phases()
@@ -94,6 +92,11 @@ fn interface() -> Builder<tauri::Wry> {
             settings::save_settings,
             settings::set_local_relay,
             settings::copy_text,
+            keys::open_keys,
+            keys::vault_keys,
+            keys::change_passphrase,
+            keys::test_recovery,
+            keys::activity,
         ])
         .events(collect_events![
             events::StageChanged,
@@ -155,16 +158,18 @@ pub fn run(options: Options) -> ExitCode {
                     events::tell(&handle, change);
                 }
             });
-            open_main(app.handle(), &profile)?;
+            windows::open_main(app.handle(), &profile)?;
             tray::show(app.handle());
             sleep::watch(app.handle());
             Ok(())
         })
         .on_window_event(|window, event| match event {
+            _ if window.label() != windows::MAIN => {}
             WindowEvent::DragDrop(DragDropEvent::Drop { paths, .. }) => {
                 drop_target::dropped(window.app_handle(), paths.clone());
             }
             WindowEvent::CloseRequested { api, .. } => tray::closing(window, api),
+            WindowEvent::Destroyed => windows::close_keys(window.app_handle()),
             _ => {}
         })
         .build(tauri::generate_context!());
@@ -184,39 +189,11 @@ pub fn run(options: Options) -> ExitCode {
     }
 }
 
-fn open_main(app: &AppHandle, profile: &str) -> tauri::Result<()> {
-    let title = if profile == "default" {
-        "Waxwing".to_owned()
-    } else {
-        format!("Waxwing ({profile})")
-    };
-    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
-        .title(title)
-        .inner_size(1200.0, 800.0)
-        .min_inner_size(400.0, 480.0)
-        .build()?;
-    Ok(())
-}
-
 /// Waxwing was started again for this profile: its window comes to the front and says so.
 fn came_again(app: &AppHandle) {
-    raise(app);
+    windows::raise_main(app);
     if let Err(error) = (events::Reopened {}).emit(app) {
         tracing::warn!(%error, "the window could not be told that it was opened again");
-    }
-}
-
-/// Brings the main window to the front.
-pub(crate) fn raise(app: &AppHandle) {
-    let Some(window) = app.get_webview_window(MAIN) else {
-        return;
-    };
-    let raised = window
-        .unminimize()
-        .and_then(|()| window.show())
-        .and_then(|()| window.set_focus());
-    if let Err(error) = raised {
-        tracing::warn!(%error, "the window could not be brought to the front");
     }
 }
 
@@ -241,17 +218,28 @@ mod tests {
             .skip(1)
             .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
             .collect();
-        let main: serde_json::Value =
-            serde_json::from_str(include_str!("../../capabilities/main.json")).unwrap();
-        let granted: BTreeSet<String> = main["permissions"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|permission| permission.as_str()?.strip_prefix("allow-"))
-            .map(|name| name.replace('-', "_"))
-            .collect();
+        let granted = |capability: &str| -> BTreeSet<String> {
+            let capability: serde_json::Value = serde_json::from_str(capability).unwrap();
+            capability["permissions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(|permission| permission.as_str()?.strip_prefix("allow-"))
+                .map(|name| name.replace('-', "_"))
+                .collect()
+        };
+        let main = granted(include_str!("../../capabilities/main.json"));
+        let keys = granted(include_str!("../../capabilities/keys.json"));
         assert!(commands.contains("send_draft"), "no commands were found");
-        assert_eq!(commands, granted);
+        assert_eq!(commands, &main | &keys);
+        for act in [
+            "vault_keys",
+            "change_passphrase",
+            "test_recovery",
+            "activity",
+        ] {
+            assert!(!main.contains(act), "the main window may {act}");
+        }
     }
 
     /// The face's bindings are generated from the commands and events here; `make bindings`

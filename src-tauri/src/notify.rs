@@ -8,7 +8,7 @@ use waxwing_client::App;
 /// Says that envelopes came, unless the person is looking at the window.
 pub(crate) fn arrived(app: &AppHandle, waiting: u32, sender: Option<&str>) {
     let looking = app
-        .get_webview_window(crate::MAIN)
+        .get_webview_window(crate::windows::MAIN)
         .and_then(|window| window.is_focused().ok())
         .unwrap_or(false);
     if looking {

@@ -36,7 +36,7 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
         .tooltip("Waxwing")
         .menu(&menu)
         .on_menu_event(|app, event| match event.id().as_ref() {
-            OPEN => crate::raise(app),
+            OPEN => crate::windows::raise_main(app),
             LOCK => lock(app),
             QUIT => app.exit(0),
             _ => {}

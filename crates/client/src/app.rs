@@ -261,6 +261,11 @@ impl Inner {
         self.known().settings.language
     }
 
+    /// Whether the vault is open.
+    pub fn is_open(&self) -> bool {
+        self.known().store.is_some()
+    }
+
     /// Whether closing the window keeps Waxwing in the tray.
     pub fn closes_to_tray(&self) -> bool {
         self.known().settings.close_to_tray

@@ -35,9 +35,15 @@ pub enum Failure {
     /// The recovery words differ from the code.
     #[error("the recovery words do not match (group {group})")]
     RecoveryMismatch {
-        /// The group that differs, from 0; the number of groups when the whole is wrong.
+        /// The group that differs, or holds a word that is in no code; from 0.
         group: u32,
     },
+    /// The recovery words do not belong together.
+    #[error("the recovery words do not belong together")]
+    RecoveryMistyped,
+    /// The recovery code of another vault.
+    #[error("a recovery code of another vault")]
+    RecoveryOther,
     /// Not a name for an address.
     #[error("not a usable name")]
     NameInvalid,

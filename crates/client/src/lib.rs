@@ -36,6 +36,7 @@ mod drafts;
 mod files;
 mod handing_in;
 mod inbox;
+mod keys;
 mod letters;
 mod line;
 mod names;

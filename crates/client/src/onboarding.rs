@@ -28,8 +28,6 @@ use waxwing_wire::limits::MAX_CARD_LIFE;
 use zeroize::Zeroizing;
 
 const FILE: &str = "onboarding.json";
-/// The 24 words are shown in so many groups of four.
-pub(crate) const GROUPS: u32 = 6;
 const GROUP_WORDS: usize = 4;
 
 /// What the person chose so far.

@@ -172,8 +172,8 @@ impl App {
     /// Opens the vault with the recovery code and gives it a new passphrase.
     ///
     /// # Errors
-    /// [`Failure::RecoveryMismatch`] with the first group that cannot be right, or with 6 when the
-    /// code is another vault's; [`Failure::WeakPassphrase`].
+    /// [`Failure::RecoveryMismatch`] with the first group that cannot be right,
+    /// [`Failure::RecoveryMistyped`], [`Failure::RecoveryOther`]; [`Failure::WeakPassphrase`].
     pub async fn recover(
         &self,
         words: Zeroizing<String>,
@@ -403,7 +403,8 @@ impl Inner {
         self.note(open, how, "");
     }
 
-    fn note(&self, open: &Open, what: ActivityKind, about: &str) {
+    /// Adds a line to the list of what was done.
+    pub(crate) fn note(&self, open: &Open, what: ActivityKind, about: &str) {
         let noted = open.store().commit(&mut self.chance.draw(), |tx| {
             tx.record(self.now(), what, about)
         });
@@ -418,9 +419,7 @@ impl Inner {
                 self.failed_unlocks.fetch_add(1, Ordering::Relaxed);
                 Failure::WrongPassphrase
             }
-            UnlockError::WrongRecoveryCode => Failure::RecoveryMismatch {
-                group: onboarding::GROUPS,
-            },
+            UnlockError::WrongRecoveryCode => Failure::RecoveryOther,
             UnlockError::NotEnoughMemory { .. } => Failure::NotEnoughMemory,
             UnlockError::Corrupt(what) => {
                 tracing::error!(what, "the vault is damaged");
@@ -482,12 +481,14 @@ fn kdf_failed(_: KdfError) -> Failure {
     Failure::NotEnoughMemory
 }
 
-fn mistyped(error: &RecoveryError) -> Failure {
-    let group = match error {
-        RecoveryError::UnknownWord { index } => u32::try_from(*index / 4).unwrap_or_default(),
-        _ => onboarding::GROUPS,
-    };
-    Failure::RecoveryMismatch { group }
+/// Why what was typed is no recovery code.
+pub(crate) fn mistyped(error: &RecoveryError) -> Failure {
+    match error {
+        RecoveryError::UnknownWord { index } => Failure::RecoveryMismatch {
+            group: u32::try_from(*index / 4).unwrap_or_default(),
+        },
+        RecoveryError::WordCount { .. } | RecoveryError::Checksum => Failure::RecoveryMistyped,
+    }
 }
 
 fn shown(progress: Progress) -> Stage {

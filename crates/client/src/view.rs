@@ -5,10 +5,12 @@
 //! lower-case hex; both stay far below 2⁵³, up to which JavaScript reads them without loss.
 
 mod envelopes;
+mod keys;
 mod people;
 mod settings;
 
 pub use envelopes::*;
+pub use keys::*;
 pub use people::*;
 pub use settings::*;
 

@@ -276,13 +276,15 @@ impl Open {
         }
     }
 
-    /// Whether this recovery code would open the vault.
+    /// Whether this recovery code opens the vault as it lies on the disk, down to its keyring.
     ///
     /// # Errors
     /// [`VaultError::Corrupt`].
     pub fn check_recovery(&self, code: &RecoveryCode) -> Result<bool, VaultError> {
-        match self.header.unwrap_with_recovery(code) {
-            Ok(_) => Ok(true),
+        let bytes = self.shared.folder.load_header()?;
+        let header = Header::decode(&bytes.ok_or(VaultError::Corrupt("header is missing"))?)?;
+        match header.unwrap_with_recovery(code) {
+            Ok(root) => Ok(header.open_keyring(&root).map(|_| true)?),
             Err(HeaderError::WrongRecoveryCode) => Ok(false),
             Err(error) => Err(error.into()),
         }

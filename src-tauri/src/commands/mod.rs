@@ -5,6 +5,7 @@
 
 pub(crate) mod contacts;
 pub(crate) mod envelopes;
+pub(crate) mod keys;
 pub(crate) mod onboarding;
 pub(crate) mod settings;
 pub(crate) mod vault;

@@ -97,6 +97,16 @@ export const commands = {
 	setLocalRelay: (running: boolean) => typedError<Status, Failure>(__TAURI_INVOKE("set_local_relay", { running })),
 	/**  Puts a text that is on the screen on the clipboard. */
 	copyText: (text: string) => typedError<null, Failure>(__TAURI_INVOKE("copy_text", { text })),
+	/**  Opens the keys window, or brings it to the front. The one command here that the main window has. */
+	openKeys: () => typedError<null, Failure>(__TAURI_INVOKE("open_keys")),
+	/**  How the vault is locked, and when that was last changed and tested. */
+	vaultKeys: () => typedError<VaultKeys, Failure>(__TAURI_INVOKE("vault_keys")),
+	/**  Replaces the passphrase. */
+	changePassphrase: (current: string, new: string, althoughWeak: boolean) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("change_passphrase", { current, new, althoughWeak })),
+	/**  Tries the recovery code. */
+	testRecovery: (words: string) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("test_recovery", { words })),
+	/**  Part of the list of what was done with the keys, newest first. */
+	activity: (cursor: string | null, limit: number) => typedError<Page<ActivityLine>, Failure>(__TAURI_INVOKE("activity", { cursor, limit })),
 };
 
 /** Events */
@@ -113,6 +123,57 @@ export const events = {
 };
 
 /* Types */
+/**  What was done with the keys. */
+export type ActivityKind = 
+/**  The vault was made. */
+"created" | 
+/**  Unlocked by passphrase. */
+"unlocked" | 
+/**  Unlocked by recovery code. */
+"unlockedByRecovery" | 
+/**  Wrong passphrases before the unlock that follows; `about` is their number. */
+"unlockFailed" | 
+/**  Locked. */
+"locked" | 
+/**  The passphrase was replaced. */
+"passphraseChanged" | 
+/**  The recovery code was replaced. */
+"recoveryReplaced" | 
+/**  The recovery code was tested and works. */
+"recoveryTested" | 
+/**  A card was published. */
+"cardPublished" | 
+/**  The identity key was rotated. */
+"keyRotated" | 
+/**  A key or device was revoked. */
+"revoked" | 
+/**  A device was linked. */
+"deviceLinked" | 
+/**  The public card was exported. */
+"cardExported" | 
+/**  A backup was written. */
+"backupWritten" | 
+/**  A backup was restored. */
+"backupRestored" | 
+/**  A contact's key was compared. */
+"contactCompared" | 
+/**  A contact's changed key was accepted. */
+"contactAccepted" | 
+/**  A contact's key changed. */
+"contactChanged";
+
+/**  One line of the list of what was done with the keys. */
+export type ActivityLine = {
+	/**  Its place, from 0. */
+	number: number,
+	/**  When. */
+	at: number,
+	/**  What was done. */
+	kind: ActivityKind,
+	/**  To what: a name, a file, a number. Empty when the kind says all. */
+	about: string,
+};
+
 /**  What is known of a contact's key. */
 export type ComparedState = 
 /**  Never compared. */
@@ -291,8 +352,12 @@ export type Failure =
 score: number } | 
 /**  The recovery words differ from the code. */
 { kind: "recoveryMismatch"; 
-/**  The group that differs, from 0; the number of groups when the whole is wrong. */
+/**  The group that differs, or holds a word that is in no code; from 0. */
 group: number } | 
+/**  The recovery words do not belong together. */
+{ kind: "recoveryMistyped" } | 
+/**  The recovery code of another vault. */
+{ kind: "recoveryOther" } | 
 /**  Not a name for an address. */
 { kind: "nameInvalid" } | 
 /**  Somebody has this name at the relay. */
@@ -731,6 +796,18 @@ export type Unopenable =
 "notForMe" | 
 /**  It came after its time. */
 "expired";
+
+/**  How the vault is locked, and when that was last changed and tested. */
+export type VaultKeys = {
+	/**  How often the vault's header was replaced; a copy of an older one opens with what opened it. */
+	generation: number,
+	/**  When the present passphrase was set. */
+	passphraseSetAt: number | null,
+	/**  When the recovery code was last tested. */
+	recoveryTestedAt: number | null,
+	/**  Whether no line of the list of what was done is altered or missing from its middle. */
+	activityWhole: boolean,
+};
 
 /* Tauri Specta runtime */
 async function typedError<T, E>(result: Promise<T>): Promise<{ status: "ok"; data: T } | { status: "error"; error: E }> {

@@ -1,0 +1,153 @@
+//! What a person does with the keys of the vault itself: another passphrase, a test of the recovery
+//! code, and the list of what was done.
+
+use crate::app::{App, blocking};
+use crate::contacts::millis;
+use crate::failure::Failure;
+use crate::passphrase;
+use crate::vault::{Vaulted, mistyped};
+use crate::view::{ActivityKind, ActivityLine, Change, Page, VaultKeys};
+use std::sync::Arc;
+use waxwing_crypto::kdf::Passphrase;
+use waxwing_crypto::recovery::RecoveryCode;
+use waxwing_vault::rows::{Activity, ActivityKind as Kind};
+use waxwing_vault::{Cursor, Open, Order, Page as Rows, Store};
+use zeroize::Zeroizing;
+
+/// How many lines of the list are read at a time when one of a kind is looked for.
+const LOOK: usize = 500;
+
+impl App {
+    /// How the vault is locked, and when that was last changed and tested.
+    ///
+    /// # Errors
+    /// [`Failure::Locked`].
+    pub async fn vault_keys(&self) -> Result<VaultKeys, Failure> {
+        let generation = match &*self.vault.lock().await {
+            Vaulted::Open(open) => open.generation(),
+            _ => return Err(Failure::Locked),
+        };
+        self.with_store(move |store| {
+            Ok(VaultKeys {
+                generation,
+                passphrase_set_at: last(store, &[Kind::PassphraseChanged, Kind::Created])?,
+                recovery_tested_at: last(store, &[Kind::RecoveryTested])?,
+                activity_whole: store.check_activity().is_ok(),
+            })
+        })
+        .await
+    }
+
+    /// Replaces the passphrase: the vault's root key is wrapped anew under it, written, read back
+    /// from the disk and opened, and only then is the old passphrase given up. No record is
+    /// re-encrypted, and old copies of the vault still open with the old passphrase.
+    ///
+    /// # Errors
+    /// [`Failure::WrongPassphrase`] when `current` is not; [`Failure::WeakPassphrase`] unless
+    /// `although_weak`; [`Failure::NotEnoughMemory`]; errors of the disk. The old passphrase opens
+    /// the vault then.
+    pub async fn change_passphrase(
+        &self,
+        current: Zeroizing<String>,
+        new: Zeroizing<String>,
+        although_weak: bool,
+    ) -> Result<VaultKeys, Failure> {
+        if !although_weak {
+            passphrase::require_strong(&new)?;
+        }
+        let params = self.kdf().await?.0;
+        let app = self.clone();
+        let mut vault = Arc::clone(&self.vault).lock_owned().await;
+        blocking(move || {
+            let open = opened(&mut vault)?;
+            let (current, new) = (Passphrase::new(&current), Passphrase::new(&new));
+            open.rewrap(&current, &new, params, &mut app.chance.draw())?;
+            app.note(open, Kind::PassphraseChanged, "");
+            Ok(())
+        })
+        .await?;
+        self.tell(Change::Stage);
+        self.vault_keys().await
+    }
+
+    /// Tries the recovery code on the vault as it lies on the disk, and notes that it works.
+    ///
+    /// # Errors
+    /// [`Failure::RecoveryMismatch`] with the group of a word that is in no code;
+    /// [`Failure::RecoveryMistyped`] when the words do not belong together;
+    /// [`Failure::RecoveryOther`] when they are the code of another vault.
+    pub async fn test_recovery(&self, words: Zeroizing<String>) -> Result<VaultKeys, Failure> {
+        let code = RecoveryCode::parse(&words).map_err(|error| mistyped(&error))?;
+        let app = self.clone();
+        let mut vault = Arc::clone(&self.vault).lock_owned().await;
+        blocking(move || {
+            let open = opened(&mut vault)?;
+            if !open.check_recovery(&code)? {
+                return Err(Failure::RecoveryOther);
+            }
+            app.note(open, Kind::RecoveryTested, "");
+            Ok(())
+        })
+        .await?;
+        self.vault_keys().await
+    }
+
+    /// Part of the list of what was done with the keys, newest first.
+    ///
+    /// # Errors
+    /// [`Failure::Locked`].
+    pub async fn activity(
+        &self,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<Page<ActivityLine>, Failure> {
+        self.with_store(move |store| {
+            let listing = store.activity(&Rows {
+                after: cursor
+                    .as_deref()
+                    .map(str::parse::<Cursor>)
+                    .transpose()
+                    .map_err(|_| Failure::NotFound)?,
+                limit: usize::try_from(limit.clamp(1, 500)).unwrap_or(500),
+                order: Order::NewestFirst,
+            })?;
+            Ok(Page {
+                items: listing.rows.into_iter().map(line).collect(),
+                next: listing.next.map(|cursor| cursor.to_string()),
+                total: u32::try_from(listing.total).unwrap_or(u32::MAX),
+            })
+        })
+        .await
+    }
+}
+
+fn opened(vault: &mut Vaulted) -> Result<&mut Open, Failure> {
+    match vault {
+        Vaulted::Open(open) => Ok(open),
+        _ => Err(Failure::Locked),
+    }
+}
+
+/// When something of these kinds was last done.
+fn last(store: &Store, kinds: &[Kind]) -> Result<Option<u64>, Failure> {
+    let mut page = Rows::newest(LOOK);
+    loop {
+        let listing = store.activity(&page)?;
+        if let Some(line) = listing.rows.iter().find(|line| kinds.contains(&line.kind)) {
+            return Ok(Some(millis(line.at)));
+        }
+        match listing.next {
+            Some(next) => page.after = Some(next),
+            None => return Ok(None),
+        }
+    }
+}
+
+fn line(row: Activity) -> ActivityLine {
+    ActivityLine {
+        number: row.number,
+        at: millis(row.at),
+        kind: ActivityKind::from(row.kind),
+        about: row.about,
+    }
+}

@@ -1,0 +1,101 @@
+//! The vault's own keys.
+
+use super::Millis;
+use serde::Serialize;
+use specta::Type;
+
+/// How the vault is locked, and when that was last changed and tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultKeys {
+    /// How often the vault's header was replaced; a copy of an older one opens with what opened it.
+    pub generation: u64,
+    /// When the present passphrase was set.
+    pub passphrase_set_at: Option<Millis>,
+    /// When the recovery code was last tested.
+    pub recovery_tested_at: Option<Millis>,
+    /// Whether no line of the list of what was done is altered or missing from its middle.
+    pub activity_whole: bool,
+}
+
+/// One line of the list of what was done with the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct ActivityLine {
+    /// Its place, from 0.
+    pub number: u64,
+    /// When.
+    pub at: Millis,
+    /// What was done.
+    pub kind: ActivityKind,
+    /// To what: a name, a file, a number. Empty when the kind says all.
+    pub about: String,
+}
+
+/// What was done with the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub enum ActivityKind {
+    /// The vault was made.
+    Created,
+    /// Unlocked by passphrase.
+    Unlocked,
+    /// Unlocked by recovery code.
+    UnlockedByRecovery,
+    /// Wrong passphrases before the unlock that follows; `about` is their number.
+    UnlockFailed,
+    /// Locked.
+    Locked,
+    /// The passphrase was replaced.
+    PassphraseChanged,
+    /// The recovery code was replaced.
+    RecoveryReplaced,
+    /// The recovery code was tested and works.
+    RecoveryTested,
+    /// A card was published.
+    CardPublished,
+    /// The identity key was rotated.
+    KeyRotated,
+    /// A key or device was revoked.
+    Revoked,
+    /// A device was linked.
+    DeviceLinked,
+    /// The public card was exported.
+    CardExported,
+    /// A backup was written.
+    BackupWritten,
+    /// A backup was restored.
+    BackupRestored,
+    /// A contact's key was compared.
+    ContactCompared,
+    /// A contact's changed key was accepted.
+    ContactAccepted,
+    /// A contact's key changed.
+    ContactChanged,
+}
+
+impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
+    fn from(kind: waxwing_vault::rows::ActivityKind) -> Self {
+        use waxwing_vault::rows::ActivityKind as Kind;
+        match kind {
+            Kind::Created => Self::Created,
+            Kind::Unlocked => Self::Unlocked,
+            Kind::UnlockedByRecovery => Self::UnlockedByRecovery,
+            Kind::UnlockFailed => Self::UnlockFailed,
+            Kind::Locked => Self::Locked,
+            Kind::PassphraseChanged => Self::PassphraseChanged,
+            Kind::RecoveryReplaced => Self::RecoveryReplaced,
+            Kind::RecoveryTested => Self::RecoveryTested,
+            Kind::CardPublished => Self::CardPublished,
+            Kind::KeyRotated => Self::KeyRotated,
+            Kind::Revoked => Self::Revoked,
+            Kind::DeviceLinked => Self::DeviceLinked,
+            Kind::CardExported => Self::CardExported,
+            Kind::BackupWritten => Self::BackupWritten,
+            Kind::BackupRestored => Self::BackupRestored,
+            Kind::ContactCompared => Self::ContactCompared,
+            Kind::ContactAccepted => Self::ContactAccepted,
+            Kind::ContactChanged => Self::ContactChanged,
+        }
+    }
+}
