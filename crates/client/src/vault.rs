@@ -81,6 +81,7 @@ impl App {
             Vaulted::InUse => Stage::InUse,
             Vaulted::Corrupt(reason) => Stage::Corrupt {
                 reason: reason.clone(),
+                folder: self.dir.display().to_string(),
             },
             Vaulted::Locked(_) => Stage::Locked {
                 waiting: known

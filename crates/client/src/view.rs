@@ -56,6 +56,8 @@ pub enum Stage {
     Corrupt {
         /// A code that names what could not be read.
         reason: String,
+        /// Where the vault lies.
+        folder: String,
     },
     /// The vault is open.
     Open,

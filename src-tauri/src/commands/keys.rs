@@ -26,10 +26,10 @@ pub(crate) async fn vault_keys(engine: Engine<'_>) -> Result<VaultKeys, Failure>
 pub(crate) async fn change_passphrase(
     engine: Engine<'_>,
     current: String,
-    new: String,
+    new_passphrase: String,
     although_weak: bool,
 ) -> Result<VaultKeys, Failure> {
-    let (current, new) = (Zeroizing::new(current), Zeroizing::new(new));
+    let (current, new) = (Zeroizing::new(current), Zeroizing::new(new_passphrase));
     engine.change_passphrase(current, new, although_weak).await
 }
 

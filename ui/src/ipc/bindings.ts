@@ -102,7 +102,7 @@ export const commands = {
 	/**  How the vault is locked, and when that was last changed and tested. */
 	vaultKeys: () => typedError<VaultKeys, Failure>(__TAURI_INVOKE("vault_keys")),
 	/**  Replaces the passphrase. */
-	changePassphrase: (current: string, new: string, althoughWeak: boolean) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("change_passphrase", { current, new, althoughWeak })),
+	changePassphrase: (current: string, newPassphrase: string, althoughWeak: boolean) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("change_passphrase", { current, newPassphrase, althoughWeak })),
 	/**  Tries the recovery code. */
 	testRecovery: (words: string) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("test_recovery", { words })),
 	/**  Part of the list of what was done with the keys, newest first. */
@@ -713,7 +713,9 @@ afterStart: boolean } |
 /**  The vault cannot be read. Nothing was deleted. */
 { kind: "corrupt"; 
 /**  A code that names what could not be read. */
-reason: string } | 
+reason: string; 
+/**  Where the vault lies. */
+folder: string } | 
 /**  The vault is open. */
 { kind: "open" };
 

@@ -61,7 +61,7 @@ function stageOf(scene: Scene): Stage {
     case "inUse":
       return { kind: "inUse" };
     case "corrupt":
-      return { kind: "corrupt", reason: "header-checksum" };
+      return { kind: "corrupt", reason: "header", folder: "/home/alice/.local/share/waxwing/profiles/default" };
     default:
       return { kind: "open" };
   }
