@@ -32,10 +32,8 @@ pub(crate) fn dropped(app: &AppHandle, paths: Vec<PathBuf>) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let attached = app.state::<App>().attach(draft.clone(), paths).await;
-        if let Err(failure) = attached {
-            tracing::warn!(%failure, "dropped files were not all attached");
-        }
-        if let Err(error) = (FilesDropped { draft }).emit(&app) {
+        let failure = attached.err();
+        if let Err(error) = (FilesDropped { draft, failure }).emit(&app) {
             tracing::warn!(%error, "the window could not be told of dropped files");
         }
     });

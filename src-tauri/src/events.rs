@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::AppHandle;
 use tauri_specta::Event;
+use waxwing_client::Failure;
 use waxwing_client::view::{Change, Folder};
 
 macro_rules! event {
@@ -49,10 +50,12 @@ TransferChanged {
     /// Bytes in all.
     total: u64,
 });
-event!(/// Dropped files were attached.
+event!(/// Dropped files were attached, as far as they could be.
 FilesDropped {
     /// The draft they went to.
     draft: String,
+    /// Why not all of them were.
+    failure: Option<Failure>,
 });
 event!(/// Waxwing was started again for this profile, and this window came to the front.
     Reopened {});

@@ -1,6 +1,8 @@
 """A window that is one file to be dragged: what a file manager is to a person.
 
     drag_source.py TITLE X Y FILE...
+
+Says "ready" once it is on the screen and hears the mouse.
 """
 
 import pathlib
@@ -10,7 +12,7 @@ import gi
 
 gi.require_version("Gdk", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gdk, Gtk  # noqa: E402
+from gi.repository import Gdk, GLib, Gtk  # noqa: E402
 
 title, x, y, *files = sys.argv[1:]
 uris = [pathlib.Path(file).resolve().as_uri() for file in files]
@@ -24,5 +26,6 @@ handle.drag_source_add_uri_targets()
 handle.connect("drag-data-get", lambda _w, _c, data, _i, _t: data.set_uris(uris))
 window.add(handle)
 window.move(int(x), int(y))
+window.connect("map-event", lambda *_: GLib.idle_add(lambda: print("ready", flush=True)))
 window.show_all()
 Gtk.main()

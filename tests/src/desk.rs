@@ -112,7 +112,9 @@ impl Desk {
             ])
             .args(["--native-driver", "/usr/bin/WebKitWebDriver"])
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(
+                pictures()?.join(format!("{profile}.log")),
+            )?)
             // Driver, native driver and window end together.
             .process_group(0)
             .spawn()
@@ -312,11 +314,9 @@ impl Window {
         Ok(())
     }
 
-    /// A picture of the window as it stands on the screen, under `target/screens/window`.
+    /// A picture of the window as it stands on the screen.
     pub fn picture(&self, name: &str) -> Result<PathBuf> {
-        let folder = root().join("target/screens/window");
-        std::fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{name}.png"));
+        let path = pictures()?.join(format!("{name}.png"));
         let id = self.activate()?;
         let taken = Command::new("import")
             .args(["-window", &id])
@@ -414,6 +414,13 @@ pub fn row(parts: &[&str]) -> String {
 /// `XPath` of an element by its accessible name: its label or its text.
 pub fn named(element: &str, name: &str) -> String {
     format!("//{element}[@aria-label={name:?} or normalize-space(.)={name:?} or @title={name:?}]")
+}
+
+/// Where pictures of windows and what they log are kept: `target/screens/window`.
+fn pictures() -> Result<PathBuf> {
+    let folder = root().join("target/screens/window");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// The visible window with this title.

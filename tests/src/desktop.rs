@@ -5,6 +5,7 @@
 use crate::desk::{Desk, root};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value as Json;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -71,17 +72,30 @@ impl Notifications {
     }
 }
 
-/// Drags a file from another window to the middle of a window.
-pub async fn drag(file: &Path, target: &crate::desk::Window) -> Result<()> {
+/// Drags a file from another window to the middle of a window. The target asks the other window for
+/// what was dropped: it must live until that is seen.
+pub async fn drag(file: &Path, target: &crate::desk::Window) -> Result<Running> {
     const TITLE: &str = "Files to drag";
-    let source = Command::new("/usr/bin/python3")
+    const PLACE: (i64, i64) = (1300, 700);
+    let mut source = Command::new("/usr/bin/python3")
         .arg(root().join("tests/desktop/drag_source.py"))
-        .args([TITLE, "1300", "700"])
+        .args([TITLE.to_owned(), PLACE.0.to_string(), PLACE.1.to_string()])
         .arg(file)
-        .spawn()
-        .context("python3-gi is missing: run `make setup-tests`")?;
-    let _source = Running(source);
-    let from = until("the file manager did not open", || middle(TITLE)).await?;
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let said = source.stdout.take().context("its output")?;
+    let source = Running(source);
+    let mut ready = String::new();
+    BufReader::new(said).read_line(&mut ready)?;
+    ensure!(
+        ready == "ready\n",
+        "python3-gi is missing: run `make setup-tests`"
+    );
+    // The window manager puts it where it asked to be.
+    let from = until("the file manager has no place", || {
+        Ok(middle(TITLE)?.filter(|(x, y)| *x > PLACE.0 && *y > PLACE.1))
+    })
+    .await?;
     let to = middle(&target.title())?.context("the window is not on the screen")?;
     xdotool(&["windowactivate", "--sync", &target.id()?])?;
     let at = |(x, y): (i64, i64), by: i64| [(x + by).to_string(), (y + by).to_string()];
@@ -93,40 +107,38 @@ pub async fn drag(file: &Path, target: &crate::desk::Window) -> Result<()> {
         move_to(at(from, step))?;
         tokio::time::sleep(LOOK).await;
     }
-    for step in [0, 4, 8, 12] {
+    for step in 0..12 {
         move_to(at(to, step))?;
         tokio::time::sleep(LOOK).await;
     }
-    xdotool(&["mouseup", "1"])
+    xdotool(&["mouseup", "1"])?;
+    Ok(source)
 }
 
 /// The middle of a visible window, in pixels of the screen.
 fn middle(title: &str) -> Result<Option<(i64, i64)>> {
     let found = Command::new("xdotool")
-        .args([
-            "search",
-            "--onlyvisible",
-            "--name",
-            title,
-            "getwindowgeometry",
-            "--shell",
-        ])
+        .args(["search", "--onlyvisible", "--name", title])
+        .args(["getwindowgeometry", "--shell", "%@"])
         .output()?;
     let text = String::from_utf8(found.stdout)?;
-    let number = |name: &str| {
-        text.lines().find_map(|line| {
-            line.strip_prefix(name)?
-                .strip_prefix('=')?
-                .parse::<i64>()
-                .ok()
-        })
-    };
-    Ok((|| {
-        Some((
-            number("X")? + number("WIDTH")? / 2,
-            number("Y")? + number("HEIGHT")? / 2,
-        ))
-    })())
+    let numbers: Vec<(&str, i64)> = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+        .collect();
+    // WINDOW, X, Y, WIDTH, HEIGHT and SCREEN of each; toolkits keep tiny windows of the same name
+    // beside the screen.
+    Ok(numbers.chunks(6).find_map(|window| {
+        let number = |name| {
+            window
+                .iter()
+                .find(|(found, _)| *found == name)
+                .map(|(_, n)| *n)
+        };
+        let (width, height) = (number("WIDTH")?, number("HEIGHT")?);
+        (width > 50 && height > 50).then_some((number("X")? + width / 2, number("Y")? + height / 2))
+    }))
 }
 
 /// Presses keys as the hand does: whatever has the focus gets them, the window manager first.
@@ -350,7 +362,7 @@ impl Logind {
             .context("dbus-daemon is missing: run `make setup-tests`")?;
         let mut address = String::new();
         let told = daemon.stdout.take().context("its output")?;
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(told), &mut address)?;
+        BufReader::new(told).read_line(&mut address)?;
         let address = address.trim().to_owned();
         let (sender, held) = tokio::sync::mpsc::unbounded_channel();
         let bus = connection::Builder::address(address.as_str())?

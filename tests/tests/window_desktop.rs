@@ -26,10 +26,18 @@ async fn files_are_dropped_a_notification_shows_no_text_and_a_file_is_saved_else
     alice
         .write_to("bob", "Soundings", "Only your eyes see this.")
         .await?;
-    desktop::drag(&chart, &alice).await?;
+    let film = desk.path().join("film.bin");
+    fs::File::create(&film)?.set_len(64_000_000_000)?;
+    let dragged = desktop::drag(&film, &alice).await?;
+    alice
+        .see_text("“film.bin” is larger than the relay takes")
+        .await?;
+    drop(dragged);
+    let dragged = desktop::drag(&chart, &alice).await?;
     alice
         .see("//button[@aria-label='Take chart.csv off']")
         .await?;
+    drop(dragged);
 
     // The other one looks elsewhere, and is told how many wait (the first is the test envelope of
     // the set-up), and no more.

@@ -3,11 +3,11 @@
 //! A code carries only what the sentence needs and is safe to log.
 
 use crate::view::Reason;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use specta::Type;
 
 /// Why a command failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, thiserror::Error)]
 #[serde(
     tag = "kind",
     rename_all = "camelCase",

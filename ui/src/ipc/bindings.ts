@@ -450,10 +450,12 @@ export type FileView = {
 	state: FileState,
 };
 
-/**  Dropped files were attached. */
+/**  Dropped files were attached, as far as they could be. */
 export type FilesDropped = {
 	/**  The draft they went to. */
 	draft: string,
+	/**  Why not all of them were. */
+	failure: Failure | null,
 };
 
 /**  A list in the rail. Drafts have their own question. */

@@ -73,7 +73,7 @@ export interface Events {
   contactsChanged: { account: string | null };
   settingsChanged: Record<string, never>;
   transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
-  filesDropped: { draft: string };                    // Rust attached dropped files to the draft being edited
+  filesDropped: { draft: string; failure: Failure | null }; // Rust attached dropped files to the draft being edited
   reopened: Record<string, never>;                    // started again for this profile; this window came to the front
 }
 

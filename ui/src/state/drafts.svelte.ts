@@ -13,6 +13,8 @@ export class DraftsState {
   readonly #port: Port;
   readonly #reread: Reread<Result<Draft[]>>;
   #wanted: string | null = null;
+  /** What could not be saved when it was left, kept until it can be. */
+  readonly #unsaved = new Map<string, Writing>();
 
   constructor(port: Port) {
     this.#port = port;
@@ -34,16 +36,22 @@ export class DraftsState {
       this.failure = answer.error;
       return null;
     }
-    await this.#write(answer.data);
+    await this.#take(new Writing(this.#port, answer.data));
     return answer.data.id;
   }
 
   async open(id: string): Promise<void> {
     this.#wanted = id;
     if (this.writing?.id === id) return;
+    const unsaved = this.#unsaved.get(id);
+    if (unsaved) {
+      this.#unsaved.delete(id);
+      unsaved.edited({});
+      return this.#take(unsaved);
+    }
     const answer = await this.#port.draft(id);
     if (this.#wanted !== id) return;
-    if (answer.status === "ok") await this.#write(answer.data);
+    if (answer.status === "ok") await this.#take(new Writing(this.#port, answer.data));
     else this.failure = answer.error;
   }
 
@@ -52,7 +60,7 @@ export class DraftsState {
     this.#wanted = null;
     const writing = this.writing;
     if (!writing) return;
-    await writing.flush();
+    await this.#save(writing);
     if (this.writing === writing && this.#wanted !== writing.id) {
       this.writing = null;
       await this.#port.setDropTarget(null);
@@ -65,6 +73,7 @@ export class DraftsState {
       this.writing = null;
       await this.#port.setDropTarget(null);
     }
+    this.#unsaved.delete(id);
     const answer = await this.#port.discardDraft(id);
     if (answer.status === "error") this.failure = answer.error;
     await this.read();
@@ -86,17 +95,24 @@ export class DraftsState {
     this.#reread.forget();
     this.#wanted = null;
     this.writing?.abandon();
+    for (const unsaved of this.#unsaved.values()) unsaved.abandon();
+    this.#unsaved.clear();
     this.writing = null;
     this.list = [];
     this.loaded = false;
     this.failure = null;
   }
 
-  async #write(draft: Draft): Promise<void> {
-    await this.writing?.flush();
-    this.#wanted = draft.id;
-    this.writing = new Writing(this.#port, draft);
-    await this.#port.setDropTarget(draft.id);
+  async #take(writing: Writing): Promise<void> {
+    if (this.writing) await this.#save(this.writing);
+    this.#wanted = writing.id;
+    this.writing = writing;
+    await this.#port.setDropTarget(writing.id);
+  }
+
+  async #save(writing: Writing): Promise<void> {
+    await writing.flush();
+    if (writing.saving === "failed") this.#unsaved.set(writing.id, writing);
   }
 }
 
@@ -158,6 +174,11 @@ export class Writing {
   }
 
   readFiles = () => this.#reread.now();
+
+  async dropped(failure: Failure | null): Promise<void> {
+    await this.readFiles();
+    this.failure = failure;
+  }
 
   attach = () => this.#changeFiles(this.#port.attachFiles(this.id));
   detach = (file: string) => this.#changeFiles(this.#port.detachFile(this.id, file));

@@ -87,8 +87,8 @@ export class Face {
         if (writing && owner === writing.id) writing.progress = { ...writing.progress, [file]: { done, total } };
       }),
       port.listen("reopened", () => this.#reopened()),
-      port.listen("filesDropped", ({ draft }) => {
-        if (this.drafts.writing?.id === draft) void this.drafts.writing.readFiles();
+      port.listen("filesDropped", ({ draft, failure }) => {
+        if (this.drafts.writing?.id === draft) void this.drafts.writing.dropped(failure);
       }),
     ]);
     this.clock.start();
@@ -137,6 +137,8 @@ export class Face {
     if (this.place.section === "settings") this.place.go("drafts");
     const id = await this.drafts.begin(inReplyTo);
     if (id !== null) this.show({ kind: "draft", id });
+    // Among the drafts it is said why there is none.
+    else this.place.go("drafts");
   }
 
   async writeTo(account: string): Promise<void> {

@@ -5,6 +5,8 @@
 //! * A torn snapshot makes sled refuse to open for ever although its log is whole:
 //!   [`SledEngine::open`] removes `snap.*.generating`, and on corruption moves `snap.*` aside and
 //!   lets sled rebuild from the log. Nothing is deleted.
+//! * A write that failed for want of room is sled's last: it refuses everything until it is opened
+//!   anew. So nothing is written while the disk has less than [`RESERVE_BYTES`].
 //! * sled keeps a page of more than 128 KiB in a file of its own (`blobs/`) that it never fsyncs. A
 //!   leaf holds up to 16 rows, so rows are cut at 6 KiB and no page ever grows that large. The
 //!   pieces live in a sister tree and are written in the same transaction.
@@ -24,6 +26,8 @@ use crate::VaultError;
 
 const PIECE: usize = 6 << 10;
 const CACHE_BYTES: u64 = 64 << 20;
+/// A disk with less room is full. More than sled writes at once.
+const RESERVE_BYTES: u64 = 16 << 20;
 /// How long sled may take to let go of its file after it was closed in the same process.
 const REOPEN_PATIENCE: Duration = Duration::from_secs(5);
 const INLINE: u8 = 0;
@@ -140,6 +144,9 @@ impl Engine for SledEngine {
     }
 
     fn apply(&self, ops: &[Op]) -> Result<(), VaultError> {
+        if fs4::available_space(&self.path)? < RESERVE_BYTES {
+            return Err(VaultError::DiskFull);
+        }
         let _writing = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batches: BTreeMap<String, Batch> = BTreeMap::new();
