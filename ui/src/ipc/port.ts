@@ -29,6 +29,9 @@ import type {
   Settings,
   Strength,
   UnlockTime,
+  VaultKeys,
+  ActivityKind,
+  ActivityLine,
   Failure,
 } from "./bindings";
 
@@ -58,6 +61,9 @@ export type {
   Settings,
   Strength,
   UnlockTime,
+  VaultKeys,
+  ActivityKind,
+  ActivityLine,
   Failure,
 };
 
@@ -137,6 +143,13 @@ export interface Port {
   // do: settings
   saveSettings(settings: Settings): Promise<Result<Settings>>;
   setLocalRelay(running: boolean): Promise<Result<Status>>;
+
+  // the keys window; the main window has only the first of these
+  openKeys(): Promise<Result<null>>; // opens it or brings it to the front
+  vaultKeys(): Promise<Result<VaultKeys>>;
+  changePassphrase(current: string, newPassphrase: string, althoughWeak: boolean): Promise<Result<VaultKeys>>; // about three unlock times
+  testRecovery(words: string): Promise<Result<VaultKeys>>; // changes nothing but the date of the test
+  activity(cursor: string | null, limit: number): Promise<Result<Page<ActivityLine>>>; // newest first
 
   // hear
   /** Where dropped files go: the draft being edited, or nowhere. Rust reads the files itself. */

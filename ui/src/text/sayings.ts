@@ -1,5 +1,5 @@
 // From codes to sentences. Every map is total: a code without a sentence does not compile.
-import type { ComparedState, Failure, FileState, IncomingState, OutgoingState, Reason, Unopenable } from "../ipc";
+import type { ActivityKind, ActivityLine, ComparedState, Failure, FileState, IncomingState, OutgoingState, Reason, Unopenable } from "../ipc";
 import { m } from "./generated/messages.js";
 import { bytes, clockTime, percent } from "./format";
 
@@ -45,6 +45,27 @@ export const trusts: Record<ComparedState, () => string> = {
   you: m.trust_you,
 };
 
+export const activities: Record<ActivityKind, (about: string) => string> = {
+  created: m.did_created,
+  unlocked: m.did_unlocked,
+  unlockedByRecovery: m.did_unlockedByRecovery,
+  unlockFailed: (about) => m.did_unlockFailed({ count: Number(about) }),
+  locked: m.did_locked,
+  passphraseChanged: m.did_passphraseChanged,
+  recoveryReplaced: m.did_recoveryReplaced,
+  recoveryTested: m.did_recoveryTested,
+  cardPublished: m.did_cardPublished,
+  keyRotated: m.did_keyRotated,
+  revoked: m.did_revoked,
+  deviceLinked: m.did_deviceLinked,
+  cardExported: m.did_cardExported,
+  backupWritten: m.did_backupWritten,
+  backupRestored: m.did_backupRestored,
+  contactCompared: m.did_contactCompared,
+  contactAccepted: m.did_contactAccepted,
+  contactChanged: m.did_contactChanged,
+};
+
 type Of<U, K> = Extract<U, { kind: K }>;
 type Says<U extends { kind: string }> = { [K in U["kind"]]: (it: Of<U, K>) => string };
 
@@ -54,8 +75,10 @@ export const failures: Says<Failure> = {
   locked: () => m.fail_locked(),
   inUse: () => m.fail_inUse(),
   weakPassphrase: () => m.fail_weakPassphrase(),
-  // Groups are counted from 0 on the wire and from 1 on paper; 6 stands for the whole code.
-  recoveryMismatch: ({ group }) => (group < 6 ? m.fail_recoveryMismatch({ group: group + 1 }) : m.fail_recoveryWords()),
+  // Groups are counted from 0 on the wire and from 1 on paper.
+  recoveryMismatch: ({ group }) => m.fail_recoveryMismatch({ group: group + 1 }),
+  recoveryMistyped: () => m.fail_recoveryMistyped(),
+  recoveryOther: () => m.fail_recoveryOther(),
   nameInvalid: () => m.fail_nameInvalid(),
   nameTaken: () => m.fail_nameTaken(),
   addressInvalid: () => m.fail_addressInvalid(),
@@ -108,6 +131,12 @@ export function sayFile(state: FileState): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** What was done, and to what or whom when the line says so. */
+export function sayActivity({ kind, about }: ActivityLine): string {
+  const what = activities[kind](about);
+  return about === "" || kind === "unlockFailed" ? what : m.did_about({ what, about });
 }
 
 export const sayFailure = (failure: Failure): string => say(failures, failure);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import de from "./de.json";
 import en from "./en.json";
-import { bytes, clockTime, failures, follow, fullTime, incomings, names, outgoings, percent, reasons, sayFailure, sayWarning, shortTime, trusts, unopenables, warnings } from ".";
+import { activities, bytes, clockTime, failures, follow, fullTime, incomings, names, outgoings, percent, reasons, sayActivity, sayFailure, sayWarning, shortTime, trusts, unopenables, warnings } from ".";
 
 afterEach(() => follow("en"));
 
@@ -32,6 +32,7 @@ describe("every code has its sentence", () => {
         ...Object.values(reasons).map((say) => say()),
         ...Object.values(unopenables).map((say) => say()),
         ...Object.values(trusts).map((say) => say()),
+        ...Object.values(activities).map((say) => say("2")),
         ...Object.values(incomings).map((say) => (say as (it: unknown) => string)({ reason: "damaged" })),
         ...Object.values(outgoings).map((say) => (say as (it: unknown) => string)({ behind: true, done: 1, total: 4, reason: "timedOut", nextTry: 0 })),
         ...Object.values(failures).map((say) =>
@@ -50,8 +51,19 @@ describe("every code has its sentence", () => {
     expect(sayWarning("DatesAreOftenEasyToGuess")).toContain("Dates");
     expect(sayWarning("toString")).toBe(sayWarning("Something new"));
     expect(sayWarning("Something new")).toBe("This would be guessed quickly.");
-    expect(sayFailure({ kind: "recoveryMismatch", group: 4 })).toContain("Group 5");
-    expect(sayFailure({ kind: "recoveryMismatch", group: 6 })).toBe("These words do not open this vault.");
+  });
+
+  test("a recovery code gets three different answers", () => {
+    expect(sayFailure({ kind: "recoveryMismatch", group: 4 })).toContain("group 5 stands in no recovery code");
+    expect(sayFailure({ kind: "recoveryMistyped" })).toContain("do not belong together");
+    expect(sayFailure({ kind: "recoveryOther" })).toContain("of another vault");
+  });
+
+  test("a line of the activity names what it is about", () => {
+    const line = { number: 0, at: 0 };
+    expect(sayActivity({ ...line, kind: "contactCompared", about: "Bob" })).toBe("Key compared, and it is the same: Bob");
+    expect(sayActivity({ ...line, kind: "unlockFailed", about: "1" })).toBe("1 wrong passphrase before the next unlock");
+    expect(sayActivity({ ...line, kind: "locked", about: "" })).toBe("Locked");
   });
 });
 

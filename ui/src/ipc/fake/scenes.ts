@@ -1,11 +1,11 @@
 // The scenes: each is a whole world in one state, so that every screen can be looked at and tested.
-import type { Contact, Settings, Stage } from "../port";
+import type { ActivityKind, ActivityLine, Contact, Settings, Stage } from "../port";
 import { file, letters, manyLetters } from "./letters";
 import { DAY, HOUR, MINUTE, hex, keyCode, type World } from "./world";
 
 const scenes = [
   "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done",
-  "locked", "lockedStart", "inUse", "corrupt",
+  "locked", "lockedStart", "inUse", "corrupt", "tampered",
 ] as const;
 export type Scene = (typeof scenes)[number];
 
@@ -35,7 +35,13 @@ export function worldOf(scene: Scene, now = Date.now()): World {
       profile: "default", relay: { kind: "online", name: "localhost" }, outbox: 3, waiting: 3, drafts: 2,
       nextTry: now + 3 * MINUTE, lockAt: now + 9 * MINUTE + 12_000, localRelay: "running",
     },
+    vaultKeys: { generation: 3, passphraseSetAt: now - 12 * DAY, recoveryTestedAt: empty ? null : now - 40 * DAY, activityWhole: true },
+    activity: activityOf(now, scene === "many" ? 600 : 6),
   };
+  if (scene === "tampered") {
+    world.me.relayAgrees = false;
+    world.vaultKeys.activityWhole = false;
+  }
   if (scene === "many") world.envelopes.push(...manyLetters(now, everyone, 5000));
   if (scene === "offline") {
     world.status.relay = { kind: "offline", reason: "relayRefused", nextTry: now + 2 * MINUTE };
@@ -65,6 +71,25 @@ function stageOf(scene: Scene): Stage {
     default:
       return { kind: "open" };
   }
+}
+
+/** From the making of the vault to the present unlock, oldest first. */
+function activityOf(now: number, days: number): ActivityLine[] {
+  const acts: [number, ActivityKind, string][] = [
+    [90 * DAY, "created", ""],
+    [90 * DAY - MINUTE, "unlocked", ""],
+    [90 * DAY - 2 * MINUTE, "cardPublished", ""],
+    [70 * DAY, "contactCompared", "Alice’s laptop"],
+    [40 * DAY, "recoveryTested", ""],
+    [18 * DAY, "contactCompared", "Bob"],
+    [12 * DAY, "passphraseChanged", ""],
+    [9 * DAY, "contactAccepted", "Courier"],
+  ];
+  for (let day = days; day > 0; day--) acts.push([day * DAY + 3 * HOUR, "unlocked", ""], [day * DAY - 5 * HOUR, "locked", ""]);
+  acts.push([26 * HOUR, "contactChanged", "Clinic, front desk"], [20 * MINUTE, "unlockFailed", "2"], [20 * MINUTE - 1, "unlocked", ""]);
+  return acts
+    .toSorted(([a], [b]) => b - a)
+    .map(([ago, kind, about], number) => ({ number, at: now - ago, kind, about }));
 }
 
 export function settingsOf(): Settings {

@@ -1,5 +1,5 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
-import type { Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Port, Result, Settings, Stage } from "../port";
+import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, Result, Settings, Stage } from "../port";
 import { hex, keyCode, leftTheOutbox, messageOf, partyOf, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
@@ -54,11 +54,7 @@ export class FakeShell implements Port {
       return Array.from({ length: 7 }, (_, i) => WORDS[(from + i) % WORDS.length]).join(" ");
     });
   passphraseStrength = (passphrase: string) =>
-    this.#answer("passphraseStrength", () => {
-      const power = Math.min(40, passphrase.length * 0.9);
-      const score = power < 6 ? 0 : power < 9 ? 1 : power < 12 ? 2 : power < 16 ? 3 : 4;
-      return { score, warning: score < 2 ? "ThisIsSimilarToACommonlyUsedPassword" : null, guessesLog10: Math.round(power) };
-    });
+    this.#answer("passphraseStrength", () => strengthOf(passphrase));
   unlockTime = () => this.#answer("unlockTime", () => ({ milliseconds: 940, memoryMiB: 256 }));
 
   envelopes = (folder: Folder, cursor: string | null, limit: number) =>
@@ -67,9 +63,7 @@ export class FakeShell implements Port {
       () => {
         const rows = this.world.envelopes.filter((view) => view.row.folder === folder).map((view) => view.row);
         rows.sort((a, b) => b.at - a.at);
-        const from = Number(cursor ?? "0");
-        const next = from + limit < rows.length ? String(from + limit) : null;
-        return { items: rows.slice(from, from + limit), next, total: rows.length };
+        return pageOf(rows, cursor, limit);
       },
       "open",
     );
@@ -142,7 +136,7 @@ export class FakeShell implements Port {
     });
   recover = (words: string, newPassphrase: string) =>
     this.#answer("recover", () => {
-      if (words.trim().split(/\s+/).join(" ") !== this.world.recoveryWords.join(" ")) throw fail({ kind: "recoveryMismatch", group: 6 });
+      if (words.trim().split(/\s+/).join(" ") !== this.world.recoveryWords.join(" ")) throw this.#mistyped(words);
       this.world.passphrase = newPassphrase;
       return this.#stage({ kind: "open" });
     });
@@ -313,6 +307,31 @@ export class FakeShell implements Port {
       return this.#status();
     });
 
+  // ---- the keys window
+  openKeys = () => this.#answer("openKeys", () => null);
+  vaultKeys = () => this.#answer("vaultKeys", () => this.world.vaultKeys, "open");
+  changePassphrase = (current: string, newPassphrase: string, althoughWeak: boolean) =>
+    this.#answer("changePassphrase", () => {
+      const { score } = strengthOf(newPassphrase);
+      if (!althoughWeak && score < 3) throw fail({ kind: "weakPassphrase", score });
+      if (current !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      this.world.passphrase = newPassphrase;
+      const { vaultKeys } = this.world;
+      this.world.vaultKeys = { ...vaultKeys, generation: vaultKeys.generation + 1, passphraseSetAt: Date.now() };
+      this.#note("passphraseChanged");
+      this.#later(() => this.tell("stageChanged", {}));
+      return this.world.vaultKeys;
+    }, "open");
+  testRecovery = (words: string) =>
+    this.#answer("testRecovery", () => {
+      if (words !== this.world.recoveryWords.join(" ")) throw this.#mistyped(words);
+      this.world.vaultKeys = { ...this.world.vaultKeys, recoveryTestedAt: Date.now() };
+      this.#note("recoveryTested");
+      return this.world.vaultKeys;
+    }, "open");
+  activity = (cursor: string | null, limit: number) =>
+    this.#answer("activity", () => pageOf(this.world.activity.toReversed(), cursor, limit), "open");
+
   // ---- what tests make happen
   arrive(from: Contact | null, subject: string, body: string): void {
     const me = this.world.me;
@@ -356,6 +375,18 @@ export class FakeShell implements Port {
   #step(step: "identity" | "recovery" | "done"): Stage {
     const { name } = this.world.me;
     return this.#stage({ kind: "onboarding", step, name, relay: this.world.settings.relay });
+  }
+
+  /** As the shell tells them apart: a word of no code, words that make none, and another vault's code. */
+  #mistyped(words: string): Refused {
+    const typed = words.split(" ");
+    const unknown = typed.findIndex((word) => ![...this.world.recoveryWords, ...WORDS].includes(word));
+    if (unknown >= 0) return fail({ kind: "recoveryMismatch", group: Math.floor(unknown / 4) });
+    return fail({ kind: typed.length === 24 && typed.every((word) => WORDS.includes(word)) ? "recoveryOther" : "recoveryMistyped" });
+  }
+
+  #note(kind: ActivityKind, about = ""): void {
+    this.world.activity.push({ number: this.world.activity.length, at: Date.now(), kind, about });
   }
 
   #status() {
@@ -430,6 +461,18 @@ export class FakeShell implements Port {
   #envelope = (id: string) => found(this.world.envelopes.find((view) => view.row.id === id));
   #draft = (id: string) => found(this.world.drafts.find((draft) => draft.id === id));
   #contact = (account: string) => found(this.world.contacts.find((contact) => contact.account === account));
+}
+
+function strengthOf(passphrase: string) {
+  const power = Math.min(40, passphrase.length * 0.9);
+  const score = power < 6 ? 0 : power < 9 ? 1 : power < 12 ? 2 : power < 16 ? 3 : 4;
+  return { score, warning: score < 2 ? "ThisIsSimilarToACommonlyUsedPassword" : null, guessesLog10: Math.round(power) };
+}
+
+function pageOf<T>(rows: T[], cursor: string | null, limit: number): Page<T> {
+  const from = Number(cursor ?? "0");
+  const next = from + limit < rows.length ? String(from + limit) : null;
+  return { items: rows.slice(from, from + limit), next, total: rows.length };
 }
 
 class Refused extends Error {

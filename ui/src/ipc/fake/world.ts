@@ -1,5 +1,5 @@
 // What the fake shell keeps: the same nouns as the vault, with lively contents.
-import type { Contact, Draft, EnvelopeView, Me, OutgoingState, Party, Settings, Stage, Status } from "../port";
+import type { ActivityLine, Contact, Draft, EnvelopeView, Me, OutgoingState, Party, Settings, Stage, Status, VaultKeys } from "../port";
 
 export interface World {
   stage: Stage;
@@ -11,6 +11,8 @@ export interface World {
   drafts: Draft[];
   settings: Settings;
   status: Status;
+  vaultKeys: VaultKeys;
+  activity: ActivityLine[];
 }
 
 export const MINUTE = 60_000;
