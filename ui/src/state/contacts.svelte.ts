@@ -49,7 +49,6 @@ export class ContactsState {
   markCompared = (account: string, same: boolean) => this.#change(this.#port.markCompared(account, same));
   acceptChange = (account: string) => this.#change(this.#port.acceptChange(account));
   remove = (account: string) => this.#change(this.#port.removeContact(account));
-  copy = (text: string) => this.#port.copyText(text);
 
   clear(): void {
     this.#reread.forget();

@@ -1,49 +1,31 @@
-// Everything the face shows, in one place: one class per noun, wired to the shell's events.
-// Invariant: when the stage is not `open`, no class holds anything that came out of the vault.
+// Everything the main window shows, in one place: one class per noun, wired to the shell's events.
 import type { Port, Unlisten } from "../ipc";
-import { Announcer } from "./announcer.svelte";
-import { Clock } from "./clock.svelte";
-import { ContactsState } from "./contacts.svelte";
 import { DraftsState } from "./drafts.svelte";
 import { FolderState } from "./folder.svelte";
+import { Frame } from "./frame.svelte";
 import { OnboardingState } from "./onboarding.svelte";
 import { OpenedState } from "./opened.svelte";
 import { Place, type Detail, type Section } from "./place.svelte";
-import { SettingsState } from "./settings.svelte";
-import { StageState } from "./stage.svelte";
 import { StatusState } from "./status.svelte";
 
-const BETWEEN_SIGNS_OF_LIFE = 10_000;
 const REOPENED_SHOWN = 8_000;
 
-export class Face {
-  readonly stage: StageState;
+export class Face extends Frame {
   readonly onboarding: OnboardingState;
   readonly status: StatusState;
-  readonly settings: SettingsState;
-  readonly contacts: ContactsState;
   readonly drafts: DraftsState;
   readonly opened: OpenedState;
   readonly folders: { inbox: FolderState; outbox: FolderState; sent: FolderState };
   readonly place = new Place();
-  readonly clock = new Clock();
-  readonly announcer = new Announcer();
   /** Waxwing was started again for this vault a moment ago, and this window came to the front. */
   reopened = $state(false);
 
-  readonly #port: Port;
-  #unlisten: Unlisten[] = [];
-  #wasOpen = false;
-  #lastSign = 0;
   #reopenedEnds: ReturnType<typeof setTimeout> | undefined;
 
   constructor(port: Port) {
-    this.#port = port;
-    this.stage = new StageState(port);
+    super(port);
     this.onboarding = new OnboardingState(port);
     this.status = new StatusState(port);
-    this.settings = new SettingsState(port);
-    this.contacts = new ContactsState(port);
     this.drafts = new DraftsState(port);
     this.opened = new OpenedState(port);
     this.folders = {
@@ -53,61 +35,9 @@ export class Face {
     };
   }
 
-  async start(): Promise<void> {
-    const port = this.#port;
-    this.#unlisten = await Promise.all([
-      port.listen("stageChanged", () => void this.stage.read()),
-      port.listen("statusChanged", () => void this.status.read()),
-      port.listen("settingsChanged", () => void this.settings.read()),
-      port.listen("contactsChanged", () =>
-        this.#ifOpen(() => Promise.all([this.contacts.read(), this.opened.id === null ? null : this.opened.read()])),
-      ),
-      port.listen("draftsChanged", ({ id }) =>
-        this.#ifOpen(async () => {
-          const writing = this.drafts.writing;
-          await Promise.all([
-            this.drafts.read(),
-            // A file was sealed, or could not be.
-            writing && writing.id === id && writing.files.length > 0 ? writing.readFiles() : null,
-          ]);
-        }),
-      ),
-      port.listen("envelopesChanged", ({ folder, id }) =>
-        this.#ifOpen(async () => {
-          const folderState = this.folders[folder];
-          await Promise.all([
-            folderState.loaded || this.place.section === folder ? folderState.read() : null,
-            this.opened.id !== null && (id === null || id === this.opened.id) ? this.opened.read() : null,
-          ]);
-        }),
-      ),
-      port.listen("transferChanged", ({ owner, file, done, total }) => {
-        if (owner === this.opened.id) this.opened.progressed(file, done, total);
-        const writing = this.drafts.writing;
-        if (writing && owner === writing.id) writing.progress = { ...writing.progress, [file]: { done, total } };
-      }),
-      port.listen("reopened", () => this.#reopened()),
-      port.listen("filesDropped", ({ draft, failure }) => {
-        if (this.drafts.writing?.id === draft) void this.drafts.writing.dropped(failure);
-      }),
-    ]);
-    this.clock.start();
-    await Promise.all([this.settings.read(), this.stage.read()]);
-  }
-
-  stop(): void {
-    for (const unlisten of this.#unlisten) unlisten();
-    this.#unlisten = [];
-    this.clock.stop();
+  override stop(): void {
+    super.stop();
     this.#reopenedOver();
-  }
-
-  /** Called whenever the stage changes: fills what an open window shows, or empties everything. */
-  stageMoved(): void {
-    const open = this.stage.current?.kind === "open";
-    if (open && !this.#wasOpen) void this.#fill();
-    if (!open) this.#empty();
-    this.#wasOpen = open;
   }
 
   /** Goes to a section; its list is read anew, its detail is as it was left. */
@@ -159,38 +89,62 @@ export class Face {
   }
 
   /** Locks after saving what is being written. */
-  async lock(): Promise<void> {
+  override async lock(): Promise<void> {
     await this.drafts.leave();
-    await this.stage.lock();
+    await super.lock();
   }
 
-  /** A sign of life from the person; tells the shell at most every ten seconds. */
-  stillHere(): void {
-    const now = Date.now();
-    if (!this.#wasOpen || now - this.#lastSign < BETWEEN_SIGNS_OF_LIFE) return;
-    this.#lastSign = now;
-    void this.#port.stillHere();
+  openKeys = () => this.port.openKeys();
+
+  protected override hears(): Promise<Unlisten>[] {
+    const { port } = this;
+    return [
+      ...super.hears(),
+      port.listen("statusChanged", () => void this.status.read()),
+      port.listen("contactsChanged", () => this.ifOpen(async () => (this.opened.id === null ? null : this.opened.read()))),
+      port.listen("draftsChanged", ({ id }) =>
+        this.ifOpen(async () => {
+          const writing = this.drafts.writing;
+          await Promise.all([
+            this.drafts.read(),
+            // A file was sealed, or could not be.
+            writing && writing.id === id && writing.files.length > 0 ? writing.readFiles() : null,
+          ]);
+        }),
+      ),
+      port.listen("envelopesChanged", ({ folder, id }) =>
+        this.ifOpen(async () => {
+          const folderState = this.folders[folder];
+          await Promise.all([
+            folderState.loaded || this.place.section === folder ? folderState.read() : null,
+            this.opened.id !== null && (id === null || id === this.opened.id) ? this.opened.read() : null,
+          ]);
+        }),
+      ),
+      port.listen("transferChanged", ({ owner, file, done, total }) => {
+        if (owner === this.opened.id) this.opened.progressed(file, done, total);
+        const writing = this.drafts.writing;
+        if (writing && owner === writing.id) writing.progress = { ...writing.progress, [file]: { done, total } };
+      }),
+      port.listen("reopened", () => this.#reopened()),
+      port.listen("filesDropped", ({ draft, failure }) => {
+        if (this.drafts.writing?.id === draft) void this.drafts.writing.dropped(failure);
+      }),
+    ];
   }
 
-  async #fill(): Promise<void> {
-    await Promise.all([
-      this.onboarding.clear(),
-      this.status.read(),
-      this.settings.read(),
-      this.contacts.read(),
-      this.drafts.read(),
-      this.folders.inbox.read(),
-    ]);
+  protected override async fill(): Promise<void> {
+    this.onboarding.clear();
+    await Promise.all([super.fill(), this.status.read(), this.drafts.read(), this.folders.inbox.read()]);
   }
 
-  #empty(): void {
+  protected override empty(): void {
+    super.empty();
     this.status.clear();
-    this.contacts.clear();
     this.drafts.clear();
     this.opened.clear();
     for (const folder of Object.values(this.folders)) folder.clear();
     this.place.clear();
-    this.announcer.clear();
     this.#reopenedOver();
   }
 
@@ -213,9 +167,5 @@ export class Face {
     else this.opened.clear();
     if (detail?.kind === "draft") void this.drafts.open(detail.id);
     else void this.drafts.leave();
-  }
-
-  #ifOpen(read: () => Promise<unknown>): void {
-    if (this.stage.current?.kind === "open") void read();
   }
 }

@@ -1,12 +1,16 @@
 // What screens may use of the state, and the nouns they show.
-export { provideFace, useFace } from "./context";
+export { provideFace, provideFrame, provideKeys, useFace, useFrame, useKeys } from "./context";
 export { Face } from "./face.svelte";
+export { keysSections, type Keys, type KeysSection } from "./keys.svelte";
+export type { Frame } from "./frame.svelte";
+export type { ActivityFilter } from "./activity.svelte";
 export { Writing } from "./drafts.svelte";
 export { fileNow } from "./opened.svelte";
 export { sections, type Asking, type Detail, type Section } from "./place.svelte";
 export { worst } from "./worst";
 export type { FolderState } from "./folder.svelte";
 export type {
+  ActivityLine,
   ComparedState,
   Contact,
   Draft,

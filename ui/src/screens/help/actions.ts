@@ -101,7 +101,7 @@ function addContact(face: Face): void {
 
 async function copyAddress(face: Face): Promise<void> {
   if (!face.contacts.me) return;
-  await face.contacts.copy(face.contacts.me.address);
+  await face.copy(face.contacts.me.address);
   face.announcer.say(m.copied());
 }
 

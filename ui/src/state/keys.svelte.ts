@@ -1,0 +1,50 @@
+// Everything the keys window shows: which section, whose key, and the state that only this window may ask for.
+import type { Port, Unlisten } from "../ipc";
+import { ActivityState } from "./activity.svelte";
+import { Frame } from "./frame.svelte";
+import { VaultState } from "./vault.svelte";
+
+export const keysSections = ["mine", "contacts", "passphrase", "recovery", "activity"] as const;
+export type KeysSection = (typeof keysSections)[number];
+
+export class Keys extends Frame {
+  readonly vault: VaultState;
+  readonly activity: ActivityState;
+  section = $state<KeysSection>("mine");
+  /** The contact whose key is shown. */
+  account = $state<string | null>(null);
+  /** The keyboard sheet lies over the window. */
+  sheet = $state(false);
+
+  constructor(port: Port) {
+    super(port);
+    this.vault = new VaultState(port);
+    this.activity = new ActivityState(port);
+  }
+
+  /** Goes to a section; what it shows is read anew. */
+  go(section: KeysSection): void {
+    this.section = section;
+    void this.#refresh();
+  }
+
+  protected override hears(): Promise<Unlisten>[] {
+    return [...super.hears(), this.port.listen("stageChanged", () => this.ifOpen(() => this.#refresh()))];
+  }
+
+  protected override async fill(): Promise<void> {
+    await Promise.all([super.fill(), this.vault.read(), this.activity.read()]);
+  }
+
+  protected override empty(): void {
+    super.empty();
+    this.passphrase.clear();
+    this.vault.clear();
+    this.activity.clear();
+    this.section = "mine";
+    this.account = null;
+    this.sheet = false;
+  }
+
+  #refresh = () => Promise.all([this.vault.read(), this.section === "activity" ? this.activity.read() : null]);
+}
