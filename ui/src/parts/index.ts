@@ -1,5 +1,6 @@
 // The parts that screens are made of. They know nothing of messages: every word reaches them as a property.
 export { default as Button } from "./Button.svelte";
+export { default as CheckBox } from "./CheckBox.svelte";
 export { default as Choice } from "./Choice.svelte";
 export { default as CopyButton } from "./CopyButton.svelte";
 export { default as Dialog } from "./Dialog.svelte";
@@ -8,6 +9,8 @@ export { default as Empty } from "./Empty.svelte";
 export { default as Field } from "./Field.svelte";
 export { default as FileRow } from "./FileRow.svelte";
 export { default as IconButton } from "./IconButton.svelte";
+export { default as NavItem } from "./NavItem.svelte";
+export { default as NavRail } from "./NavRail.svelte";
 export { default as Notice } from "./Notice.svelte";
 export { default as Pick } from "./Pick.svelte";
 export { default as Progress } from "./Progress.svelte";

@@ -40,6 +40,8 @@ export function actionsOf(face: Face): Action[] {
       possible: true, run: () => face.go(section),
     })),
 
+    { id: "keys", group: "go", name: m.act_keys(), keys: ["Ctrl+Shift+K"], possible: true, run: () => void face.openKeys() },
+
     { id: "search", group: "list", name: m.act_search(), keys: ["Ctrl+F"], possible: true, run: focusSearch },
     { id: "next", group: "list", name: m.act_next(), keys: ["J"], possible: list.next !== null, run: () => face.show(list.next) },
     { id: "previous", group: "list", name: m.act_previous(), keys: ["K"], possible: list.previous !== null, run: () => face.show(list.previous) },
