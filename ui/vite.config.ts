@@ -27,6 +27,8 @@ export default defineConfig(({ command, mode }) => {
       target: ["safari17.5", "chrome123"],
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
+      // One page for each window.
+      rolldownOptions: { input: ["index.html", "keys.html"] },
     },
     test: {
       environment: "jsdom",

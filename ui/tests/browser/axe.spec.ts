@@ -30,10 +30,15 @@ type AxeResults = { violations: { id: string; nodes: { html: string; failureSumm
 for (const [name, screen] of Object.entries(screens)) {
   test(name, async () => {
     for (const colorScheme of ["light", "dark"] as const) {
-      const page = await stage.open(screen.scene, { query: screen.query ?? "", colorScheme });
+      const page = await stage.open(screen.scene, { query: screen.query ?? "", window: screen.window ?? "main", colorScheme });
       await screen.act?.(page);
       await page.waitForTimeout(120);
       expect(await findings(page)).toEqual([]);
+      if (screen.window === "keys") {
+        await page.setViewportSize({ width: 400, height: 640 });
+        expect(await findings(page)).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
+      }
       await page.context().close();
     }
     expect(stage.violations).toEqual([]);

@@ -1,6 +1,7 @@
 // The main flows with the keyboard alone: from the welcome to a test envelope, writing, reading, contacts, locking.
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tabTo } from "./keyboard";
 import { raise, type Stage } from "./stage";
 
 let stage: Stage;
@@ -14,20 +15,6 @@ const focused = (page: Page) =>
     const at = document.activeElement;
     return at?.getAttribute("aria-label") ?? at?.id ?? at?.tagName ?? "";
   });
-
-/** Presses Tab until the focus is on what matches, and fails when it never is. */
-async function tabTo(page: Page, name: RegExp, key = "Tab"): Promise<void> {
-  for (let presses = 0; presses < 60; presses++) {
-    const text = await page.evaluate(() => {
-      const at = document.activeElement;
-      const label = at instanceof HTMLInputElement ? (at.labels?.[0]?.textContent ?? "") : "";
-      return `${at?.getAttribute("aria-label") ?? ""}${label}${at?.tagName === "BUTTON" ? (at.textContent ?? "") : ""}`.trim();
-    });
-    if (name.test(text)) return;
-    await page.keyboard.press(key);
-  }
-  throw new Error(`Tab never reached ${name}`);
-}
 
 test("the first run", async () => {
   const page = await stage.open("welcome");

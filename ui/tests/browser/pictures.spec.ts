@@ -6,10 +6,16 @@ import { screens } from "./screens";
 import { raise, repository, type Stage } from "./stage";
 
 const only = process.env.SCREEN?.split(",");
-const sizes = [
-  { name: "wide", width: 1200, height: 800 },
-  { name: "narrow", width: 620, height: 640 },
-];
+const sizes = {
+  main: [
+    { name: "wide", width: 1200, height: 800 },
+    { name: "narrow", width: 620, height: 640 },
+  ],
+  keys: [
+    { name: "wide", width: 860, height: 640 },
+    { name: "narrow", width: 400, height: 640 },
+  ],
+};
 
 let stage: Stage;
 beforeAll(async () => {
@@ -23,9 +29,9 @@ for (const [name, screen] of Object.entries(screens)) {
   test(name, async () => {
     for (const theme of ["light", "dark"] as const) {
       if (process.env.THEME && process.env.THEME !== theme) continue;
-      const page = await stage.open(screen.scene, { query: screen.query ?? "", colorScheme: theme });
+      const page = await stage.open(screen.scene, { query: screen.query ?? "", window: screen.window ?? "main", colorScheme: theme });
       await page.waitForTimeout(80);
-      for (const size of sizes) {
+      for (const size of sizes[screen.window ?? "main"]) {
         await page.setViewportSize(size);
         if (size.name === "wide") await screen.act?.(page);
         await page.waitForTimeout(150);

@@ -1,10 +1,37 @@
 // Every screen and how a person comes to it: what the pictures show is what is checked for accessibility.
 import type { Page } from "playwright-core";
+import type { Window } from "./stage";
 
-export type Screen = { scene: string; query?: string; act?: (page: Page) => Promise<void> };
+export type Screen = { scene: string; query?: string; window?: Window; act?: (page: Page) => Promise<void> };
 
 const row = (name: RegExp | string) => (page: Page) => page.getByRole("option", { name }).first().click();
 const section = (name: string) => (page: Page) => page.getByRole("navigation", { name: "Folders" }).getByRole("button", { name }).click();
+/** A screen of the keys window, in one of its sections. */
+const keys = (section: string, act?: (page: Page) => Promise<void>, more: Partial<Screen> = {}): Screen => ({
+  scene: "open",
+  window: "keys",
+  ...more,
+  act: async (page) => {
+    await page.getByRole("navigation", { name: more.query?.includes("language=de") ? "Schlüssel" : "Keys" }).getByRole("button", { name: section, exact: true }).click();
+    await page.waitForTimeout(60);
+    await act?.(page);
+  },
+});
+const change = (current: string, passphrase: string) => async (page: Page) => {
+  await page.getByRole("button", { name: "Choose a new passphrase" }).click();
+  await page.getByLabel("Current passphrase").fill(current);
+  await page.getByRole("radio", { name: "Write my own" }).click();
+  await page.getByLabel("Passphrase", { exact: true }).last().fill(passphrase);
+  await page.getByLabel("Type it once more").fill(passphrase);
+  await page.keyboard.press("Enter");
+};
+const opensVault = "harbour violin cactus amber tunnel lantern mosaic";
+const words =
+  "ladder quiz orbit velvet anchor maple tiger canvas bronze willow ember garden hollow pepper signal teapot umbrella fabric crystal meadow napkin puzzle raven summit";
+const recovery = (typed: string) => async (page: Page) => {
+  await page.getByLabel("Recovery code").last().fill(typed);
+  await page.getByRole("button", { name: "Test the code" }).click();
+};
 const then =
   (...acts: ((page: Page) => Promise<void>)[]) =>
   async (page: Page) => {
@@ -89,5 +116,36 @@ export const screens: Record<string, Screen> = {
   "24-search": { scene: "many", act: (page) => page.getByRole("searchbox").fill("bob invoice") },
   "25-german": { scene: "open", query: "&language=de", act: row(/Key codes for Thursday/) },
   "25b-german-compose": { scene: "open", query: "&language=de", act: then((page) => page.getByRole("navigation", { name: "Ordner" }).getByRole("button", { name: "Entwürfe" }).click(), row(/Minutes of the meeting/)) },
+  "30-keys-mine": keys("My key"),
+  "30b-keys-mine-differs": keys("My key", undefined, { scene: "tampered" }),
+  "31-keys-contacts": keys("Contacts’ keys"),
+  "31b-keys-contact": keys("Contacts’ keys", row(/^Bob/)),
+  "31c-keys-contact-held": keys("Contacts’ keys", row(/^Clinic/)),
+  "31d-keys-contact-paste": keys(
+    "Contacts’ keys",
+    then(row(/^Support/), (page) => page.getByRole("button", { name: "Compare by paste" }).click(), async (page) => {
+      const code = await page.getByRole("list", { name: "Key code" }).innerText();
+      await page.keyboard.insertText(code.replace(/\d{5}(?=\s+\d{5}\s+\d{5}\s*$)/, "00000"));
+    }),
+  ),
+  "31e-keys-nobody": keys("Contacts’ keys", undefined, { scene: "empty" }),
+  "32-keys-passphrase": keys("Passphrase"),
+  "32b-keys-passphrase-form": keys("Passphrase", (page) => page.getByRole("button", { name: "Choose a new passphrase" }).click()),
+  "32c-keys-passphrase-weak": keys("Passphrase", change(opensVault, "tuesday tue")),
+  "32d-keys-passphrase-wrong": keys("Passphrase", change("not this", "copper drizzle falcon ginger")),
+  "32e-keys-passphrase-failed": keys("Passphrase", change(opensVault, "copper drizzle falcon ginger"), { query: "&fail=changePassphrase:diskFull" }),
+  "32f-keys-passphrase-done": keys("Passphrase", change(opensVault, "copper drizzle falcon ginger")),
+  "33-keys-recovery": keys("Recovery code"),
+  "33b-keys-recovery-never": keys("Recovery code", undefined, { scene: "empty" }),
+  "33c-keys-recovery-word": keys("Recovery code", recovery(words.replace("pepper", "peper"))),
+  "33d-keys-recovery-works": keys("Recovery code", recovery(words)),
+  "34-keys-activity": keys("Activity"),
+  "34b-keys-activity-unlocks": keys("Activity", (page) => page.getByRole("radio", { name: "Unlocks" }).click()),
+  "34c-keys-activity-torn": keys("Activity", undefined, { scene: "tampered" }),
+  "35-keys-closed": { scene: "locked", window: "keys" },
+  "35b-keys-sheet": { scene: "open", window: "keys", act: (page) => page.keyboard.press("Control+/") },
+  "36-keys-german": keys("Passphrase", undefined, { query: "&language=de" }),
+  "36b-keys-german-mine": keys("Mein Schlüssel", undefined, { query: "&language=de", scene: "tampered" }),
+  "36c-keys-german-activity": keys("Verlauf", undefined, { query: "&language=de" }),
   "25c-german-settings": { scene: "open", query: "&language=de", act: (page) => page.getByRole("navigation", { name: "Ordner" }).getByRole("button", { name: "Einstellungen" }).click() },
 };

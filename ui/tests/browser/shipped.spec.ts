@@ -1,7 +1,7 @@
 // What is shipped: no fake shell, no other origin, nothing that the content policy would refuse.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { repository } from "./stage";
 
@@ -28,7 +28,8 @@ test("names no other origin", () => {
   expect([...origins].filter((origin) => !known.some((one) => one.test(origin)))).toEqual([]);
 });
 
-test("has one page, and no script or style in it", () => {
-  const page = readFileSync(join(dist, "index.html"), "utf8");
-  expect(page).not.toMatch(/<style|<script(?![^>]*\bsrc=)|\son\w+=/);
+test("has a page for each window, and no script or style in them", () => {
+  const pages = files().filter((name) => name.endsWith(".html"));
+  expect(pages.map((name) => relative(dist, name)).toSorted()).toEqual(["index.html", "keys.html"]);
+  for (const page of pages) expect(readFileSync(page, "utf8")).not.toMatch(/<style|<script(?![^>]*\bsrc=)|\son\w+=/);
 });

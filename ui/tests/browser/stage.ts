@@ -24,8 +24,15 @@ const policy =
 /** Saturday noon, so that "yesterday" and weekdays are the same on every run. */
 export const NOON = new Date("2026-11-21T12:30:00Z");
 
+/** Each window is a page of its own. */
+export type Window = "main" | "keys";
+const pages: Record<Window, { path: string; width: number; height: number }> = {
+  main: { path: "", width: 1200, height: 800 },
+  keys: { path: "keys.html", width: 860, height: 640 },
+};
+
 export interface Stage {
-  open(scene: string, options?: BrowserContextOptions & { query?: string }): Promise<Page>;
+  open(scene: string, options?: BrowserContextOptions & { query?: string; window?: Window }): Promise<Page>;
   violations: string[];
   close(): Promise<void>;
 }
@@ -54,9 +61,10 @@ export async function raise(): Promise<Stage> {
 
   return {
     violations,
-    async open(scene, { query = "", ...options } = {}) {
+    async open(scene, { query = "", window = "main", ...options } = {}) {
+      const { path, width, height } = pages[window];
       const context = await browser.newContext({
-        viewport: { width: 1200, height: 800 },
+        viewport: { width, height },
         locale: "en-GB",
         timezoneId: "UTC",
         reducedMotion: "reduce",
@@ -73,7 +81,7 @@ export async function raise(): Promise<Stage> {
           violations.push(`${scene} asked for ${request.url()}`);
       });
       await page.clock.install({ time: NOON });
-      await page.goto(`http://127.0.0.1:${address.port}/?scene=${scene}&latency=0${query}`);
+      await page.goto(`http://127.0.0.1:${address.port}/${path}?scene=${scene}&latency=0${query}`);
       await page.waitForSelector("main:visible, form:visible, section:visible");
       await page.evaluate(() => document.fonts.ready);
       return page;

@@ -18,7 +18,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
   const everyone = Object.values(people);
   const empty = scene === "empty" || stageOf(scene).kind === "onboarding" || scene === "welcome";
   const me = {
-    name: "alice", address: "alice@localhost", account: hex(3, 32), ownCode: keyCode(1),
+    name: "alice", address: "alice@localhost", account: hex(3, 32), ownCode: keyCode(1).slice(0, 6),
     createdAt: now - 90 * DAY, relayAgrees: true,
   };
   const world: World = {

@@ -111,7 +111,7 @@ function focusSearch(): void {
   document.querySelector<HTMLInputElement>('[role="searchbox"]')?.focus();
 }
 
-function moveRegion(by: 1 | -1): void {
+export function moveRegion(by: 1 | -1): void {
   const regions = [...document.querySelectorAll<HTMLElement>("[data-region]")].filter((region) => region.offsetParent !== null);
   const at = regions.findIndex((region) => region.contains(document.activeElement));
   const region = regions[(at + by + regions.length) % regions.length];

@@ -1,0 +1,136 @@
+// The keys window with the keyboard alone: another passphrase, a test of the recovery code, a contact's key, locking.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { tabTo } from "./keyboard";
+import { raise, type Stage } from "./stage";
+
+const opensVault = "harbour violin cactus amber tunnel lantern mosaic";
+const words =
+  "ladder quiz orbit velvet anchor maple tiger canvas bronze willow ember garden hollow pepper signal teapot umbrella fabric crystal meadow napkin puzzle raven summit";
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await raise();
+});
+afterAll(() => stage.close());
+
+test("another passphrase, and then the recovery code", async () => {
+  const page = await stage.open("open", { window: "keys" });
+  await page.keyboard.press("Control+3");
+  await page.getByRole("heading", { name: "Passphrase", exact: true }).and(page.locator(":focus")).waitFor();
+  await tabTo(page, /^Choose a new passphrase$/);
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Current passphrase").and(page.locator(":focus")).waitFor();
+  await page.keyboard.type("not this");
+  const offered = page.getByTestId("suggested-passphrase");
+  await page.waitForFunction(() => document.querySelector('[data-testid="suggested-passphrase"]')?.textContent?.includes(" "));
+  await tabTo(page, /^Type it once more$/);
+  await page.keyboard.type((await offered.textContent()) ?? "");
+  await page.keyboard.press("Enter");
+
+  // The wrong one is selected, to be typed over.
+  await page.getByText("That passphrase does not open this vault.").waitFor();
+  await page.keyboard.type(opensVault);
+  await tabTo(page, /^Use these seven words$/);
+  await page.keyboard.press("ArrowRight");
+  await tabTo(page, /^Passphrase$/);
+  await page.keyboard.insertText("tuesday tue");
+  await tabTo(page, /^Type it once more$/);
+  await page.keyboard.insertText("tuesday tue");
+  expect(await page.getByRole("checkbox").count()).toBe(0);
+  await page.keyboard.press("Enter");
+
+  // A weak one is refused, until the person says that they know.
+  await page.getByRole("checkbox").and(page.locator(":focus")).waitFor();
+  await page.keyboard.press("Space");
+  await tabTo(page, /^Change the passphrase$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("The passphrase is changed").first().waitFor();
+  await page.getByText("It is now generation 4 of the vault.").waitFor();
+  await tabTo(page, /^Test my recovery code$/);
+  await page.keyboard.press("Enter");
+
+  await page.getByRole("heading", { name: "Recovery code" }).and(page.locator(":focus")).waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.insertText(words.replace("raven", "ravn"));
+  await tabTo(page, /^Test the code$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("A word in group 6 stands in no recovery code.").waitFor();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(`Waxwing recovery code\n1  ${words}`);
+  await tabTo(page, /^Test the code$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("This code opens the vault").first().waitFor();
+  expect(await page.locator("body").textContent()).not.toMatch(/ladder|tuesday/);
+
+  await page.keyboard.press("Control+5");
+  await page.getByRole("option", { name: /Recovery code tested, and it works/ }).first().waitFor();
+  await page.getByRole("option", { name: /Passphrase changed/ }).first().waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
+test("a disk that is full leaves the old passphrase, and says so", async () => {
+  const page = await stage.open("open", { window: "keys", query: "&fail=changePassphrase:diskFull" });
+  await page.keyboard.press("Control+3");
+  await tabTo(page, /^Choose a new passphrase$/);
+  await page.keyboard.press("Enter");
+  await page.keyboard.type(opensVault);
+  await page.waitForFunction(() => document.querySelector('[data-testid="suggested-passphrase"]')?.textContent?.includes(" "));
+  await tabTo(page, /^Type it once more$/);
+  await page.keyboard.insertText((await page.getByTestId("suggested-passphrase").textContent()) ?? "");
+  await page.keyboard.press("Enter");
+  await page.getByText("The old passphrase still opens the vault.").waitFor();
+});
+
+test("a contact's key by paste; Escape leaves the question, then the contact", async () => {
+  const page = await stage.open("open", { window: "keys" });
+  await page.keyboard.press("Control+2");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("support");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  const code = ((await page.getByRole("list", { name: "Key code" }).textContent()) ?? "").replace(/\D/g, "");
+  await tabTo(page, /^Compare by paste$/);
+  await page.keyboard.press("Enter");
+  await page.getByLabel("The key code that Support desk copied").and(page.locator(":focus")).waitFor();
+  await page.keyboard.insertText(code.slice(0, 58));
+  await page.getByText("58 of 60 digits").waitFor();
+  await page.keyboard.insertText("##");
+  await page.keyboard.insertText(code.slice(58) === "00" ? "11" : "00");
+  await page.getByText("Group 12 differs.").waitFor();
+  await tabTo(page, /^They differ$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("alertdialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("alertdialog").waitFor({ state: "detached" });
+  expect(await page.getByRole("heading", { name: "Support desk" }).isVisible()).toBe(true);
+  await tabTo(page, /^The key code that/, "Shift+Tab");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(code);
+  await page.getByText("All twelve groups are the same.").waitFor();
+  await tabTo(page, /^They are the same$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("Key compared on November 21, 2026").first().waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("Nobody is chosen").waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
+test("locking leaves nothing of the vault; a window that finds it locked shows nothing", async () => {
+  const page = await stage.open("open", { window: "keys" });
+  await page.getByText("alice@localhost").waitFor();
+  await page.keyboard.press("Control+l");
+  await page.getByText("The vault is not open").waitFor();
+  expect(await page.locator("body").textContent()).not.toMatch(/alice|localhost|\d{5}/);
+  const locked = await stage.open("locked", { window: "keys" });
+  await locked.getByText("The vault is not open").waitFor();
+});
+
+test("the main window opens the keys by shortcut and from the rail", async () => {
+  const page = await stage.open("open");
+  const asked = () =>
+    page.evaluate(() => (window as unknown as { waxwingFake: { calls: string[] } }).waxwingFake.calls.filter((call) => call === "openKeys").length);
+  await page.keyboard.press("Control+Shift+K");
+  await expect.poll(asked).toBe(1);
+  await page.getByRole("navigation", { name: "Folders" }).getByRole("button", { name: "Keys", exact: true }).click();
+  await expect.poll(asked).toBe(2);
+});
