@@ -30,7 +30,7 @@ test("another passphrase, and then the recovery code", async () => {
   // The wrong one is selected, to be typed over.
   await page.getByText("That passphrase does not open this vault.").waitFor();
   await page.keyboard.type(opensVault);
-  await tabTo(page, /^Use these seven words$/);
+  await tabTo(page, /^Use these seven words/);
   await page.keyboard.press("ArrowRight");
   await tabTo(page, /^Passphrase$/);
   await page.keyboard.insertText("tuesday tue");

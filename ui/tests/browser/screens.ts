@@ -21,7 +21,7 @@ const change = (current: string, passphrase: string) => async (page: Page) => {
   await page.getByRole("button", { name: "Choose a new passphrase" }).click();
   await page.getByLabel("Current passphrase").fill(current);
   await page.getByRole("radio", { name: "Write my own" }).click();
-  await page.getByLabel("Passphrase", { exact: true }).last().fill(passphrase);
+  await page.getByRole("group", { name: "New passphrase" }).getByLabel("Passphrase", { exact: true }).fill(passphrase);
   await page.getByLabel("Type it once more").fill(passphrase);
   await page.keyboard.press("Enter");
 };
@@ -135,6 +135,13 @@ export const screens: Record<string, Screen> = {
   "32d-keys-passphrase-wrong": keys("Passphrase", change("not this", "copper drizzle falcon ginger")),
   "32e-keys-passphrase-failed": keys("Passphrase", change(opensVault, "copper drizzle falcon ginger"), { query: "&fail=changePassphrase:diskFull" }),
   "32f-keys-passphrase-done": keys("Passphrase", change(opensVault, "copper drizzle falcon ginger")),
+  "32g-keys-passphrase-changing": keys(
+    "Passphrase",
+    then(
+      (page) => page.evaluate(() => ((window as unknown as { waxwingFake: { latency: number } }).waxwingFake.latency = 600_000)).then(() => undefined),
+      change(opensVault, "copper drizzle falcon ginger"),
+    ),
+  ),
   "33-keys-recovery": keys("Recovery code"),
   "33b-keys-recovery-never": keys("Recovery code", undefined, { scene: "empty" }),
   "33c-keys-recovery-word": keys("Recovery code", recovery(words.replace("pepper", "peper"))),
