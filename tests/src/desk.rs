@@ -316,14 +316,15 @@ impl Window {
 
     /// A picture of the window as it stands on the screen.
     pub fn picture(&self, name: &str) -> Result<PathBuf> {
-        let path = pictures()?.join(format!("{name}.png"));
-        let id = self.activate()?;
-        let taken = Command::new("import")
-            .args(["-window", &id])
-            .arg(&path)
-            .status()?;
-        ensure!(taken.success(), "no picture of {}", self.title());
-        Ok(path)
+        picture(&self.activate()?, name)
+    }
+
+    /// A picture of another window of this app, by its own name.
+    pub fn picture_of(&self, window: &str, name: &str) -> Result<PathBuf> {
+        let title = format!("{} – {window}$", self.title().trim_end_matches('$'));
+        let id = visible(&title)?.with_context(|| format!("no window is called {title}"))?;
+        crate::desktop::xdotool(&["windowactivate", "--sync", &id])?;
+        picture(&id, name)
     }
 
     /// Brings the window to the front, as a click on it would, and gives its number.
@@ -414,6 +415,17 @@ pub fn row(parts: &[&str]) -> String {
 /// `XPath` of an element by its accessible name: its label or its text.
 pub fn named(element: &str, name: &str) -> String {
     format!("//{element}[@aria-label={name:?} or normalize-space(.)={name:?} or @title={name:?}]")
+}
+
+/// A picture of the window with this number, which is in front.
+fn picture(id: &str, name: &str) -> Result<PathBuf> {
+    let path = pictures()?.join(format!("{name}.png"));
+    let taken = Command::new("import")
+        .args(["-window", id])
+        .arg(&path)
+        .status()?;
+    ensure!(taken.success(), "no picture {name}");
+    Ok(path)
 }
 
 /// Where pictures of windows and what they log are kept: `target/screens/window`.

@@ -20,6 +20,20 @@ impl Window {
         self.finish_set_up().await
     }
 
+    /// As [`set_up`](Self::set_up), and gives the words of the recovery code.
+    pub async fn set_up_keeping_the_code(&self, name: &str) -> Result<String> {
+        self.press("Set up Waxwing").await?;
+        self.type_into("Name", name).await?;
+        self.see_text(&format!("{name}@localhost")).await?;
+        self.press("Continue").await?;
+        self.choose_passphrase().await?;
+        self.see_text("Your recovery code").await?;
+        let words = self.recovery_code().await?.concat().join(" ");
+        self.keep_recovery_code().await?;
+        self.begin().await?;
+        Ok(words)
+    }
+
     /// Sets up a new person at a relay of this address.
     pub async fn set_up_at(&self, name: &str, relay: &str) -> Result<()> {
         self.press("Set up Waxwing").await?;
@@ -33,6 +47,11 @@ impl Window {
     async fn finish_set_up(&self) -> Result<()> {
         self.choose_passphrase().await?;
         self.keep_recovery_code().await?;
+        self.begin().await
+    }
+
+    /// The last step of setting up.
+    async fn begin(&self) -> Result<()> {
         self.see_text("Give this address to the people who should write to you.")
             .await?;
         self.press("Open Waxwing").await?;

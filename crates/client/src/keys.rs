@@ -23,19 +23,8 @@ impl App {
     /// # Errors
     /// [`Failure::Locked`].
     pub async fn vault_keys(&self) -> Result<VaultKeys, Failure> {
-        let generation = match &*self.vault.lock().await {
-            Vaulted::Open(open) => open.generation(),
-            _ => return Err(Failure::Locked),
-        };
-        self.with_store(move |store| {
-            Ok(VaultKeys {
-                generation,
-                passphrase_set_at: last(store, &[Kind::PassphraseChanged, Kind::Created])?,
-                recovery_tested_at: last(store, &[Kind::RecoveryTested])?,
-                activity_whole: store.check_activity().is_ok(),
-            })
-        })
-        .await
+        let mut vault = Arc::clone(&self.vault).lock_owned().await;
+        blocking(move || shown(opened(&mut vault)?)).await
     }
 
     /// Replaces the passphrase: the vault's root key is wrapped anew under it, written, read back
@@ -63,11 +52,10 @@ impl App {
             let (current, new) = (Passphrase::new(&current), Passphrase::new(&new));
             open.rewrap(&current, &new, params, &mut app.chance.draw())?;
             app.note(open, Kind::PassphraseChanged, "");
-            Ok(())
+            app.tell(Change::Stage);
+            shown(open)
         })
-        .await?;
-        self.tell(Change::Stage);
-        self.vault_keys().await
+        .await
     }
 
     /// Tries the recovery code on the vault as it lies on the disk, and notes that it works.
@@ -86,10 +74,9 @@ impl App {
                 return Err(Failure::RecoveryOther);
             }
             app.note(open, Kind::RecoveryTested, "");
-            Ok(())
+            shown(open)
         })
-        .await?;
-        self.vault_keys().await
+        .await
     }
 
     /// Part of the list of what was done with the keys, newest first.
@@ -126,6 +113,16 @@ fn opened(vault: &mut Vaulted) -> Result<&mut Open, Failure> {
         Vaulted::Open(open) => Ok(open),
         _ => Err(Failure::Locked),
     }
+}
+
+fn shown(open: &Open) -> Result<VaultKeys, Failure> {
+    let store = open.store();
+    Ok(VaultKeys {
+        generation: open.generation(),
+        passphrase_set_at: last(&store, &[Kind::PassphraseChanged, Kind::Created])?,
+        recovery_tested_at: last(&store, &[Kind::RecoveryTested])?,
+        activity_whole: store.check_activity().is_ok(),
+    })
 }
 
 /// When something of these kinds was last done.

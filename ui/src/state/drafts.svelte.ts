@@ -1,4 +1,5 @@
 // The drafts, and the one that is being written: edits are saved by themselves and flushed before locking.
+import { SvelteMap } from "svelte/reactivity";
 import type { Draft, DraftText, Failure, Port, Result } from "../ipc";
 import { Reread } from "./reread";
 
@@ -14,7 +15,7 @@ export class DraftsState {
   readonly #reread: Reread<Result<Draft[]>>;
   #wanted: string | null = null;
   /** What could not be saved when it was left, kept until it can be. */
-  readonly #unsaved = new Map<string, Writing>();
+  readonly #unsaved = new SvelteMap<string, Writing>();
 
   constructor(port: Port) {
     this.#port = port;

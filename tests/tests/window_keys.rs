@@ -1,0 +1,107 @@
+//! The keys window: a window of its own, where the passphrase is changed and the recovery code
+//! tested, and which the main window cannot reach into.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use anyhow::{Context, Result, ensure};
+use thirtyfour::prelude::*;
+use waxwing_tests::desk::{Desk, Window};
+use waxwing_tests::person::PASSPHRASE;
+
+const NEW: &str = "copper heron waits beside slow water";
+
+#[tokio::test]
+async fn the_passphrase_is_changed_and_the_code_tested_in_a_window_of_their_own() -> Result<()> {
+    let desk = Desk::new()?;
+    let alice = desk.open("default").await?;
+    let words = alice.set_up_keeping_the_code("alice").await?;
+
+    // Commands of the keys window are not the main window's to call.
+    let refused = alice
+        .driver
+        .execute_async(
+            "const done = arguments[arguments.length - 1];
+             window.__TAURI_INTERNALS__.invoke('change_passphrase',
+               { current: arguments[0], newPassphrase: 'x', althoughWeak: true })
+               .then(() => done('allowed'), (why) => done(String(why)));",
+            vec![PASSPHRASE.into()],
+        )
+        .await?
+        .convert::<String>()?;
+    ensure!(
+        refused.contains("not allowed"),
+        "the main window may: {refused}"
+    );
+
+    let main = alice.driver.window().await?;
+    alice.keys(Key::Control + Key::Shift + "k").await?;
+    let keys = other_window(&alice, &main).await?;
+    alice.driver.switch_to_window(keys.clone()).await?;
+    alice
+        .see_text("The relay shows your card as it is here.")
+        .await?;
+    alice.picture_of("Keys", "keys-mine")?;
+
+    alice.keys(Key::Control + "3").await?;
+    alice.press("Choose a new passphrase").await?;
+    alice
+        .type_into("Current passphrase", "not the passphrase")
+        .await?;
+    alice.press("Write my own").await?;
+    alice.type_into("Passphrase", NEW).await?;
+    alice.type_into("Type it once more", NEW).await?;
+    alice.press("Change the passphrase").await?;
+    alice
+        .see_text("That passphrase does not open this vault.")
+        .await?;
+    alice.picture_of("Keys", "keys-wrong")?;
+    let current = alice.field("Current passphrase").await?;
+    current.clear().await?;
+    current.send_keys(PASSPHRASE).await?;
+    alice.press("Change the passphrase").await?;
+    alice.see_text("The passphrase is changed").await?;
+    alice.picture_of("Keys", "keys-changed")?;
+
+    alice.press("Test my recovery code").await?;
+    alice.type_into("Recovery code", &words).await?;
+    alice.press("Test the code").await?;
+    alice.see_text("This code opens the vault").await?;
+    alice.keys(Key::Control + "5").await?;
+    alice
+        .see_row(&["Recovery code tested, and it works"])
+        .await?;
+    alice.see_row(&["Passphrase changed"]).await?;
+    alice.see_text("The list is whole").await?;
+    alice.picture_of("Keys", "keys-activity")?;
+
+    // Locking closes it, and only the new passphrase opens the vault.
+    alice.keys(Key::Control + "l").await?;
+    alice.driver.switch_to_window(main).await?;
+    alice.see_text("Waxwing is locked").await?;
+    ensure!(
+        alice.driver.windows().await?.len() == 1,
+        "the keys window is still there"
+    );
+    alice.type_into("Passphrase", PASSPHRASE).await?;
+    alice.press("Unlock").await?;
+    alice
+        .see_text("That passphrase does not open this vault.")
+        .await?;
+    alice.field("Passphrase").await?.clear().await?;
+    alice.type_into("Passphrase", NEW).await?;
+    alice.press("Unlock").await?;
+    alice.see_row(&["A test envelope"]).await?;
+    alice.close().await
+}
+
+/// The window beside this one, once it is there.
+async fn other_window(alice: &Window, main: &WindowHandle) -> Result<WindowHandle> {
+    for _ in 0..100 {
+        let all = alice.driver.windows().await?;
+        if let Some(other) = all.into_iter().find(|window| window != main) {
+            return Ok(other);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Err(anyhow::anyhow!("no second window")).context("the keys window did not open")
+}
