@@ -31,6 +31,7 @@ async fn two_people_exchange_sealed_messages() -> Result<()> {
         .await?;
     alice.attach(&notes).await?;
     alice.attach(&picture).await?;
+    alice.field("Text").await?.click().await?;
     alice.picture("composer")?;
     alice.send().await?;
     alice.go("Sent").await?;
@@ -41,6 +42,7 @@ async fn two_people_exchange_sealed_messages() -> Result<()> {
     bob.go("Inbox").await?;
     bob.see_row(&["alice", "Minutes"]).await?.click().await?;
     bob.see_text("Both files are for you alone.").await?;
+    bob.picture("inbox")?;
     let saved = bob.save("notes.txt", &desk.downloads()).await?;
     assert_eq!(fs::read(saved)?, fs::read(&notes)?);
     bob.press("Save: noise.bin").await?;
