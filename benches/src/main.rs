@@ -2,23 +2,35 @@
 //! ours, peer, ratio and target, and writes `target/bench/results.json`. A peer that is missing is
 //! said so in its row, and the run then ends with an error. docs/protocol.md has the targets.
 //!
+//! Names of parts as arguments (`envelopes`, `stretching`, `files`, `windows`) run these alone.
 //! Nothing here gates a test: figures are for reading.
 
 mod envelopes;
 mod files;
-// The tests' Alice and Bob, without the tests' browser and network packages.
-#[allow(dead_code, missing_docs, unreachable_pub)]
-#[path = "../../tests/src/people.rs"]
-mod people;
 mod stretching;
 mod table;
+mod windows;
 
 use anyhow::Result;
+use table::Table;
+use waxwing_tests::people;
+
+type Part = fn(&mut Table) -> Result<()>;
+
+const PARTS: &[(&str, Part)] = &[
+    ("envelopes", envelopes::measure),
+    ("stretching", stretching::measure),
+    ("files", files::measure),
+    ("windows", windows::measure),
+];
 
 fn main() -> Result<()> {
-    let mut table = table::Table::default();
-    envelopes::measure(&mut table)?;
-    stretching::measure(&mut table)?;
-    files::measure(&mut table)?;
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let mut table = Table::default();
+    for (name, measure) in PARTS {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            measure(&mut table)?;
+        }
+    }
     table.finish()
 }

@@ -29,15 +29,52 @@ impl Table {
         unit: &str,
         target: Option<f64>,
     ) {
+        let told = target.map_or_else(|| "-".to_owned(), |target| format!("{target:.2}"));
+        let reached = target.map(|target| ours / peer.1 <= target);
+        self.add(work, ours, peer, unit, (json!(target), &told, reached));
+    }
+
+    /// Adds a row that may be `more` than its peer.
+    pub(crate) fn at_most_more(
+        &mut self,
+        work: &str,
+        ours: f64,
+        peer: (&str, f64),
+        unit: &str,
+        more: f64,
+    ) {
+        let told = format!("+{more:.0} {unit}");
+        let reached = ours - peer.1 <= more;
+        self.add(work, ours, peer, unit, (json!(told), &told, Some(reached)));
+    }
+
+    /// Adds a row that nothing stands beside.
+    pub(crate) fn alone(&mut self, work: &str, ours: f64, unit: &str) {
+        self.rows
+            .push(json!({ "work": work, "ours": ours, "unit": unit }));
+        say(&format!("{work:<44} | {ours:>9.2} {unit} | -"));
+    }
+
+    fn add(
+        &mut self,
+        work: &str,
+        ours: f64,
+        peer: (&str, f64),
+        unit: &str,
+        (target, told, reached): (Value, &str, Option<bool>),
+    ) {
         let ratio = ours / peer.1;
         self.rows.push(json!({
             "work": work, "ours": ours, "peer": peer.0, "peer_figure": peer.1,
-            "unit": unit, "ratio": ratio, "target": target,
-            "reached": target.map(|target| ratio <= target),
+            "unit": unit, "ratio": ratio, "target": target, "reached": reached,
         }));
-        let told = target.map_or_else(|| "-".to_owned(), |target| format!("{target:.2}"));
+        let verdict = if reached == Some(false) {
+            " missed"
+        } else {
+            ""
+        };
         say(&format!(
-            "{work:<44} | {ours:>9.2} {unit} | {:<34} {:>9.2} {unit} | {ratio:>5.2} | {told:>5}",
+            "{work:<44} | {ours:>9.2} {unit} | {:<34} {:>9.2} {unit} | {ratio:>5.2} | {told:>5}{verdict}",
             peer.0, peer.1
         ));
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One computer with its data folder.
 pub struct Desk {
     home: tempfile::TempDir,
+    application: PathBuf,
     /// The size of the disk that data lies on, in MiB, when it is a small one.
     disk: Option<u32>,
     /// The address of the system bus, when it is not the machine's.
@@ -31,11 +33,17 @@ pub struct Window {
     pub driver: WebDriver,
     pub profile: String,
     home: PathBuf,
+    application: PathBuf,
     server: Child,
 }
 
 impl Desk {
     pub fn new() -> Result<Self> {
+        Self::of(application()?)
+    }
+
+    /// A desk on which another program stands in the window's place.
+    pub fn of(application: PathBuf) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("waxwing-desk-").tempdir()?;
         for folder in ["data", "config", "cache", "Downloads", "runtime"] {
             std::fs::create_dir(home.path().join(folder))?;
@@ -46,6 +54,7 @@ impl Desk {
         )?;
         Ok(Self {
             home,
+            application,
             disk: None,
             system_bus: None,
         })
@@ -100,7 +109,6 @@ impl Desk {
 
     /// Opens a profile's window.
     pub async fn open(&self, profile: &str) -> Result<Window> {
-        let application = application()?;
         let (port, native) = (free_port()?, free_port()?);
         let server = self
             .driver()
@@ -120,9 +128,10 @@ impl Desk {
             .spawn()
             .context("tauri-driver is missing: run `make setup-tests`")?;
         let mut window = Window {
-            driver: connect(port, native, &application, profile).await?,
+            driver: connect(port, native, &self.application, profile).await?,
             profile: profile.to_owned(),
             home: self.home.path().to_owned(),
+            application: self.application.clone(),
             server,
         };
         ensure!(
@@ -157,7 +166,7 @@ impl Desk {
     /// Starts a profile that is already open, and waits until that second start has ended.
     pub async fn start_again(&self, profile: &str) -> Result<std::process::ExitStatus> {
         let mut again = self
-            .command(&application()?.to_string_lossy())
+            .command(&self.application.to_string_lossy())
             .args(["--profile", profile])
             .spawn()?;
         crate::desktop::until("the second start did not end", || Ok(again.try_wait()?)).await
@@ -378,7 +387,7 @@ impl Window {
             let mut parts = arguments.split(|byte| *byte == 0);
             let is_app = parts
                 .next()
-                .is_some_and(|program| program.ends_with(b"/waxwing"));
+                .is_some_and(|program| program == self.application.as_os_str().as_bytes());
             let is_profile = parts.any(|part| part == self.profile.as_bytes());
             if is_app
                 && is_profile

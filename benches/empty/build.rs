@@ -1,0 +1,5 @@
+//! Prepares what the empty window is compiled with.
+
+fn main() {
+    tauri_build::build();
+}

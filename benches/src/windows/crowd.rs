@@ -1,0 +1,80 @@
+//! Many envelopes in a closed vault, written as the inbox keeps what it opened.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use rand::Rng as _;
+use waxwing_crypto::kdf::{KdfParams, Passphrase};
+use waxwing_tests::person::PASSPHRASE;
+use waxwing_vault::rows::{Contact, MailBox, Message, Party};
+use waxwing_vault::{State, Vault, VaultError};
+use waxwing_wire::ids::{AccountId, ConversationId, DeviceId, MessageId};
+use zeroize::Zeroizing;
+
+/// How many envelopes.
+pub(super) const CROWD: u64 = 100_000;
+/// Written in one commit.
+const BATCH: u64 = 200;
+/// When the first came, Unix seconds; the others follow every five minutes.
+const FIRST: u64 = 1_750_000_000;
+
+/// Fills the inbox of the vault in `folder`, whose only contact wrote all of it; answers the vault's
+/// passphrase parameters.
+pub(super) fn fill(folder: &Path) -> Result<KdfParams> {
+    let State::Locked(locked) = Vault::look(folder)? else {
+        bail!("{} holds no closed vault", folder.display());
+    };
+    let params = locked.params();
+    let open = locked
+        .unlock(&Passphrase::new(PASSPHRASE))
+        .map_err(|(_, error)| error)?;
+    let (store, me) = (open.store(), open.keyring().account_id);
+    let contacts = store.all::<Contact>()?;
+    let sender = contacts.iter().find(|contact| contact.account != me);
+    let sender = sender.context("a contact")?.account;
+    let rng = &mut rand::rng();
+    for first in (0..CROWD).step_by(BATCH as usize) {
+        let batch: Vec<Message> = (first..first + BATCH)
+            .map(|number| envelope(number, sender, me))
+            .collect();
+        store.commit(rng, |tx| {
+            batch.iter().try_for_each(|message| tx.put(message))?;
+            Ok::<_, VaultError>(())
+        })?;
+    }
+    Ok(params)
+}
+
+/// One envelope in ten was not looked at yet.
+fn envelope(number: u64, sender: AccountId, me: AccountId) -> Message {
+    let rng = &mut rand::rng();
+    let mut conversation = [0; 32];
+    rng.fill_bytes(&mut conversation);
+    let at = FIRST + number * 300;
+    Message {
+        id: MessageId::generate(rng),
+        mailbox: MailBox::Inbox,
+        sender,
+        sender_device: DeviceId::new([7; 16]),
+        recipients: vec![Party {
+            account: me,
+            card_version: 1,
+            deliveries: Vec::new(),
+            left_out: 0,
+        }],
+        subject: Zeroizing::new(format!("Minutes of the harbour board, number {number}")),
+        body: Zeroizing::new("The tide tables for the coming week are attached. ".repeat(20)),
+        unknown: None,
+        at,
+        claimed_at: at,
+        relay_seq: Some(number),
+        relay_at: Some(at),
+        conversation: ConversationId::new(conversation),
+        seq: number,
+        previous: None,
+        gap: false,
+        in_reply_to: None,
+        attachments: Vec::new(),
+        opened: number % 10 != 0,
+    }
+}
