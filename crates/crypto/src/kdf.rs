@@ -9,6 +9,8 @@ use core::fmt;
 use core::time::Duration;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelIterator as _, IntoParallelRefMutIterator as _};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -192,7 +194,11 @@ pub fn stretch(
     let count = inner.block_count();
     let mut memory: Vec<Block> = Vec::new();
     memory.try_reserve_exact(count).map_err(|_| no_memory())?;
-    memory.resize(count, Block::new());
+    // The system gives memory at its first touch, which all cores do together.
+    (0..count)
+        .into_par_iter()
+        .map(|_| Block::new())
+        .collect_into_vec(&mut memory);
     let mut out = Zeroizing::new([0; 32]);
     let result = Argon2::new(Algorithm::Argon2id, Version::V0x13, inner)
         .hash_password_into_with_memory(
@@ -202,9 +208,7 @@ pub fn stretch(
             &mut memory,
         );
     // The memory matrix is derived from the passphrase alone and would let it be guessed cheaply.
-    for block in &mut memory {
-        block.zeroize();
-    }
+    memory.par_iter_mut().for_each(Block::zeroize);
     result.map_err(|_| KdfError::OutOfBounds)?;
     Ok(Stretched(out))
 }
