@@ -20,7 +20,7 @@ check: fmt ## fast checks for while one works
 bench: setup setup-tests face ## our figures beside their peers', in one run
 	tools/setup-bench.sh
 	cargo build --release -p waxwing -p waxwing-empty -p waxwing-benches
-	tools/with-display.sh cargo run --release -p waxwing-benches
+	tools/with-display.sh $${CARGO_TARGET_DIR:-target}/release/waxwing-benches
 
 package: setup ## a Debian package under target/release/bundle/deb
 	npm --prefix ui exec -- tauri build --bundles deb
