@@ -38,6 +38,19 @@ fn check(path: &Path, rows: u32) {
     }
 }
 
+#[test]
+fn a_store_without_counts_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 5);
+    let engine = SledEngine::open(dir.path()).unwrap();
+    engine.db.drop_tree(COUNTS).unwrap();
+    drop(engine);
+    let engine = SledEngine::open(dir.path()).unwrap();
+    engine.apply(&[put("one", b"another", b"row")]).unwrap();
+    assert_eq!(engine.count("one", &[]).unwrap(), 6);
+    assert_eq!(engine.count("two", &[]).unwrap(), 5);
+}
+
 /// A snapshot as it lies on disk after opening; sled writes one at each open.
 fn newest_snapshot(path: &Path) -> PathBuf {
     fill(path, 98);
