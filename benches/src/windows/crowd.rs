@@ -1,29 +1,28 @@
 //! Many envelopes in a closed vault, written as the inbox keeps what it opened.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rand::Rng as _;
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_tests::person::PASSPHRASE;
 use waxwing_vault::rows::{Contact, MailBox, Message, Party};
-use waxwing_vault::{State, Vault, VaultError};
+use waxwing_vault::{Locked, State, Vault, VaultError};
 use waxwing_wire::ids::{AccountId, ConversationId, DeviceId, MessageId};
 use zeroize::Zeroizing;
 
 /// How many envelopes.
 pub(super) const CROWD: u64 = 100_000;
 /// Written in one commit.
-const BATCH: u64 = 200;
+const BATCH: usize = 200;
 /// When the first came, Unix seconds; the others follow every five minutes.
 const FIRST: u64 = 1_750_000_000;
 
 /// Fills the inbox of the vault in `folder`, whose only contact wrote all of it; answers the vault's
 /// passphrase parameters.
 pub(super) fn fill(folder: &Path) -> Result<KdfParams> {
-    let State::Locked(locked) = Vault::look(folder)? else {
-        bail!("{} holds no closed vault", folder.display());
-    };
+    let locked = closed(folder)?;
     let params = locked.params();
     let open = locked
         .unlock(&Passphrase::new(PASSPHRASE))
@@ -33,8 +32,11 @@ pub(super) fn fill(folder: &Path) -> Result<KdfParams> {
     let sender = contacts.iter().find(|contact| contact.account != me);
     let sender = sender.context("a contact")?.account;
     let rng = &mut rand::rng();
-    for first in (0..CROWD).step_by(BATCH as usize) {
-        let batch: Vec<Message> = (first..first + BATCH)
+    let mut numbers = (0..CROWD).peekable();
+    while numbers.peek().is_some() {
+        let batch: Vec<Message> = numbers
+            .by_ref()
+            .take(BATCH)
             .map(|number| envelope(number, sender, me))
             .collect();
         store.commit(rng, |tx| {
@@ -43,6 +45,18 @@ pub(super) fn fill(folder: &Path) -> Result<KdfParams> {
         })?;
     }
     Ok(params)
+}
+
+/// The vault in `folder`, once the window that had it has let go.
+fn closed(folder: &Path) -> Result<Locked> {
+    for _ in 0..200 {
+        match Vault::look(folder)? {
+            State::Locked(locked) => return Ok(locked),
+            State::InUse => std::thread::sleep(Duration::from_millis(50)),
+            other => bail!("no closed vault but {other:?}"),
+        }
+    }
+    bail!("the window keeps its vault")
 }
 
 /// One envelope in ten was not looked at yet.
@@ -72,9 +86,12 @@ fn envelope(number: u64, sender: AccountId, me: AccountId) -> Message {
         conversation: ConversationId::new(conversation),
         seq: number,
         previous: None,
+        sender_card: None,
         gap: false,
+        missing: 0,
+        other_before: false,
         in_reply_to: None,
         attachments: Vec::new(),
-        opened: number % 10 != 0,
+        opened: !number.is_multiple_of(10),
     }
 }

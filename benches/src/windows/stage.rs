@@ -16,7 +16,7 @@ pub(super) struct Program {
     binary: PathBuf,
     /// Where the moment of the last start is written.
     started: PathBuf,
-    /// Keeps the starter's folder.
+    /// Keeps the script's folder.
     _folder: tempfile::TempDir,
 }
 
@@ -39,18 +39,19 @@ impl Program {
             "{name} is not built for release: run `make bench`"
         );
         let folder = tempfile::tempdir()?;
-        let (starter, started) = (folder.path().join(name), folder.path().join("started"));
+        let script = folder.path().join(name);
+        let started = folder.path().join("started-at");
         fs::write(
-            &starter,
+            &script,
             format!(
                 "#!/bin/bash\ndate +%s%N > '{}'\nexec -a \"$0\" '{}' \"$@\"\n",
                 started.display(),
                 binary.display()
             ),
         )?;
-        fs::set_permissions(&starter, fs::Permissions::from_mode(0o700))?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700))?;
         Ok(Self {
-            desk: Desk::of(starter)?,
+            desk: Desk::of(script)?,
             binary,
             started,
             _folder: folder,
