@@ -9,6 +9,7 @@ use serde_json::json;
 use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -148,14 +149,12 @@ impl Desk {
             return self.command("tauri-driver");
         };
         let mut command = self.command("unshare");
-        command.args([
-            "--user",
-            "--map-current-user",
-            "--keep-caps",
-            "--mount",
-            "sh",
-            "-c",
-        ]);
+        // Who is not root gets the right to mount in a namespace of his own.
+        let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+        if !is_root {
+            command.args(["--user", "--map-current-user", "--keep-caps"]);
+        }
+        command.args(["--mount", "sh", "-c"]);
         command.arg(format!(
             "mount -t tmpfs -o size={mebibytes}m tmpfs \"$XDG_DATA_HOME\" && exec \"$@\""
         ));
