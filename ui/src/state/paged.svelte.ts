@@ -17,6 +17,8 @@ export class Paged<T> {
   readonly #reread: Reread<Read<T>>;
   #next: string | null = null;
   #wanted = PAGE;
+  /** Something changed: what is loaded is read anew. Else only what is missing is read. */
+  #stale = true;
 
   constructor(page: (cursor: string | null, limit: number) => Promise<Result<Page<T>>>) {
     this.#page = page;
@@ -30,7 +32,10 @@ export class Paged<T> {
     return this.rows.length >= this.total;
   }
 
-  read = () => this.#reread.now();
+  read = (): Promise<void> => {
+    this.#stale = true;
+    return this.#reread.now();
+  };
 
   /** Loads the next page; called when the end of the list comes near. */
   more = () => this.#grow(this.rows.length + PAGE);
@@ -57,12 +62,17 @@ export class Paged<T> {
   }
 
   async #load(): Promise<Read<T>> {
-    const rows: T[] = [];
-    let next: string | null = null;
+    const anew = this.#stale || !this.loaded;
+    this.#stale = false;
+    const rows = anew ? [] : [...this.rows];
+    let next = anew ? null : this.#next;
     let total = 0;
     do {
       const answer = await this.#page(next, PAGE);
-      if (answer.status === "error") return { failure: answer.error };
+      if (answer.status === "error") {
+        this.#stale = true;
+        return { failure: answer.error };
+      }
       rows.push(...answer.data.items);
       next = answer.data.next;
       total = answer.data.total;
