@@ -2,6 +2,8 @@
 //! comes from `waxwing-client`, and the face in `ui/` shows it.
 
 mod commands;
+#[cfg(target_os = "linux")]
+mod drawing;
 mod drop_target;
 mod events;
 mod host;
@@ -117,6 +119,8 @@ pub fn run(options: Options) -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
+    #[cfg(target_os = "linux")]
+    drawing::settle();
     let Some(home) = paths::home() else {
         tracing::error!("this system names no folder for a person's data");
         return ExitCode::FAILURE;

@@ -182,8 +182,6 @@ impl Desk {
             .env("XDG_CACHE_HOME", home.join("cache"))
             .env("LANG", "C.UTF-8")
             .env("LC_ALL", "C.UTF-8")
-            // Drawing needs no graphics card here.
-            .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
             .env("RUST_LOG", "warn")
             .envs(
                 self.system_bus
