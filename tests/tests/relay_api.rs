@@ -169,6 +169,22 @@ async fn cards_are_replaced_only_by_later_ones() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_card_put_twice_at_the_same_time_is_accepted_twice() {
+    let running = running().await;
+    let alice = running.person().await;
+    for version in 1..=40 {
+        let next = alice.next_card(vec![alice.entry()]);
+        let put = || {
+            let replaces = ("if-match", format!("\"{version}\""));
+            alice.send(alice.put_card_call(next.as_bytes(), replaces))
+        };
+        let (one, other) = tokio::join!(put(), put());
+        assert_eq!((one.status, other.status), (StatusCode::OK, StatusCode::OK));
+        *alice.card.lock().unwrap() = next;
+    }
+}
+
 #[tokio::test]
 async fn who_moves_here_brings_the_present_card() {
     let running = running().await;

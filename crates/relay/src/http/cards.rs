@@ -75,8 +75,7 @@ pub(super) async fn put_card(
     if let Some(current) = &current
         && current.card.as_bytes() == &body[..]
     {
-        record(&app, &current.card).await?;
-        return Ok((StatusCode::OK, [(header::ETAG, current.etag())]).into_response());
+        return there_already(&app, current).await;
     }
     let version = current.as_ref().map(|current| current.card.body().version);
     let (card, expect) = match (&current, expected) {
@@ -101,9 +100,13 @@ pub(super) async fn put_card(
     {
         Ok(stored) => stored,
         Err(StoreError::Conflict { .. }) => {
-            return Err(changed(
-                app.directory.fresh_card(&account).await?.as_deref(),
-            ));
+            // The same put may have been made twice at the same time.
+            return match app.directory.fresh_card(&account).await? {
+                Some(current) if current.card.as_bytes() == card.as_bytes() => {
+                    there_already(&app, &current).await
+                }
+                current => Err(changed(current.as_deref())),
+            };
         }
         Err(error) => return Err(error.into()),
     };
@@ -115,6 +118,12 @@ pub(super) async fn put_card(
         StatusCode::OK
     };
     Ok((status, [(header::ETAG, current.etag())]).into_response())
+}
+
+/// Answers a put of the card that is the current one.
+async fn there_already(app: &App, current: &Current) -> Result<Response, Refusal> {
+    record(app, &current.card).await?;
+    Ok((StatusCode::OK, [(header::ETAG, current.etag())]).into_response())
 }
 
 /// An account's current card.
