@@ -24,7 +24,7 @@ impl App {
     /// [`Failure::Locked`].
     pub async fn vault_keys(&self) -> Result<VaultKeys, Failure> {
         let mut vault = Arc::clone(&self.vault).lock_owned().await;
-        blocking(move || shown(opened(&mut vault)?)).await
+        blocking(move || Ok(shown(opened(&mut vault)?))).await
     }
 
     /// Replaces the passphrase: the vault's root key is wrapped anew under it, written, read back
@@ -53,7 +53,7 @@ impl App {
             open.rewrap(&current, &new, params, &mut app.chance.draw())?;
             app.note(open, Kind::PassphraseChanged, "");
             app.tell(Change::Stage);
-            shown(open)
+            Ok(shown(open))
         })
         .await
     }
@@ -74,7 +74,7 @@ impl App {
                 return Err(Failure::RecoveryOther);
             }
             app.note(open, Kind::RecoveryTested, "");
-            shown(open)
+            Ok(shown(open))
         })
         .await
     }
@@ -115,14 +115,18 @@ fn opened(vault: &mut Vaulted) -> Result<&mut Open, Failure> {
     }
 }
 
-fn shown(open: &Open) -> Result<VaultKeys, Failure> {
+/// Never fails: who hears of a failure after a change would believe that nothing has changed. What
+/// cannot be read of the list is not whole.
+fn shown(open: &Open) -> VaultKeys {
     let store = open.store();
-    Ok(VaultKeys {
+    VaultKeys {
         generation: open.generation(),
-        passphrase_set_at: last(&store, &[Kind::PassphraseChanged, Kind::Created])?,
-        recovery_tested_at: last(&store, &[Kind::RecoveryTested])?,
+        passphrase_set_at: last(&store, &[Kind::PassphraseChanged, Kind::Created])
+            .ok()
+            .flatten(),
+        recovery_tested_at: last(&store, &[Kind::RecoveryTested]).ok().flatten(),
         activity_whole: store.check_activity().is_ok(),
-    })
+    }
 }
 
 /// When something of these kinds was last done.
