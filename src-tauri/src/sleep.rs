@@ -58,7 +58,7 @@ mod linux {
             .await?;
         let mut sleeps = manager.receive_prepare_for_sleep().await?;
         let mut locks = session.receive_lock().await?;
-        let mut delay = Some(hold_back(&manager).await?);
+        let mut delay = hold_back(&manager).await;
         loop {
             tokio::select! {
                 Some(sleep) = sleeps.next() => {
@@ -67,7 +67,7 @@ mod linux {
                         // Letting go of it lets the computer sleep.
                         delay = None;
                     } else if delay.is_none() {
-                        delay = Some(hold_back(&manager).await?);
+                        delay = hold_back(&manager).await;
                     }
                 }
                 Some(_) = locks.next() => super::lock(app).await,
@@ -76,11 +76,13 @@ mod linux {
         }
     }
 
-    /// Makes sleep wait until the vault is locked.
-    async fn hold_back(manager: &ManagerProxy<'_>) -> zbus::Result<OwnedFd> {
+    /// Makes sleep wait until the vault is locked. Where it will not wait, it is still heard of.
+    async fn hold_back(manager: &ManagerProxy<'_>) -> Option<OwnedFd> {
         manager
             .inhibit("sleep", "Waxwing", "The vault is being locked", "delay")
             .await
+            .inspect_err(|error| tracing::warn!(%error, "sleep does not wait for the vault"))
+            .ok()
     }
 }
 
