@@ -17,8 +17,10 @@ pub(crate) fn settle() {
     let Ok(program) = std::env::current_exe() else {
         return;
     };
+    let mut arguments = std::env::args_os();
     let error = Command::new(program)
-        .args(std::env::args_os().skip(1))
+        .arg0(arguments.next().unwrap_or_default())
+        .args(arguments)
         .env(OFF, "1")
         .exec();
     tracing::warn!(%error, "the window may stay black on a computer without a graphics card");
