@@ -88,7 +88,7 @@ impl App {
                 }
                 Ok((
                     EnvelopeView {
-                        row: reader.row(&message)?,
+                        row: reader.row(&message.head())?,
                         body: message.body.to_string(),
                         unknown_kind: message.unknown.map(|unknown| unknown.content_type),
                         files: message

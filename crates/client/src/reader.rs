@@ -9,14 +9,13 @@ use crate::view::{
 };
 use std::collections::HashMap;
 use waxwing_vault::rows::{
-    Delivery, DeliveryState, Incoming, MailBox, Message, Outgoing, OutgoingState as Waits,
+    Delivery, DeliveryState, Head, Incoming, MailBox, Message, Outgoing, OutgoingState as Waits,
 };
 use waxwing_vault::{Cursor, Order, Store};
 use waxwing_wire::ids::{AccountId, EnvelopeId};
 
 /// A sender's clock that differs by more is shown beside the relay's time.
 const CLAIM_SLACK: u64 = 120;
-const PREVIEW: usize = 140;
 /// What the outbox says of each envelope in it, and whether another goes before it.
 pub(crate) struct Lanes(pub(crate) HashMap<EnvelopeId, Lane>);
 
@@ -74,7 +73,7 @@ impl Reader<'_> {
                 continue;
             }
             if let Some(message) = self.store.load::<Message>(&(MailBox::Sent, key))? {
-                items.push(self.row(&message)?);
+                items.push(self.row(&message.head())?);
             }
         }
         items.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| other.id.cmp(&one.id)));
@@ -91,7 +90,7 @@ impl Reader<'_> {
         mailbox: MailBox,
         cursor: Option<&str>,
         limit: usize,
-        wanted: impl Fn(&Message) -> bool,
+        wanted: impl Fn(&Head) -> bool,
     ) -> Result<Page<EnvelopeRow>, Failure> {
         let after = cursor
             .map(str::parse::<Cursor>)
@@ -105,9 +104,9 @@ impl Reader<'_> {
         let listing = self.store.messages(mailbox, &page)?;
         let mut total = u32::try_from(listing.total).unwrap_or(u32::MAX);
         let mut items = Vec::with_capacity(listing.rows.len());
-        for message in &listing.rows {
-            if wanted(message) {
-                items.push(self.row(message)?);
+        for head in &listing.rows {
+            if wanted(head) {
+                items.push(self.row(head)?);
             } else {
                 total = total.saturating_sub(1);
             }
@@ -119,7 +118,7 @@ impl Reader<'_> {
         })
     }
 
-    fn is_in_outbox(&self, message: &Message) -> bool {
+    fn is_in_outbox(&self, message: &Head) -> bool {
         let mut deliveries = message
             .recipients
             .iter()
@@ -127,7 +126,7 @@ impl Reader<'_> {
         deliveries.any(|delivery| self.lanes.0.contains_key(&delivery.envelope))
     }
 
-    pub(crate) fn row(&self, message: &Message) -> Result<EnvelopeRow, Failure> {
+    pub(crate) fn row(&self, message: &Head) -> Result<EnvelopeRow, Failure> {
         let incoming = message.mailbox == MailBox::Inbox;
         let at = message.relay_at.unwrap_or(message.at);
         let folder = match message.mailbox {
@@ -161,11 +160,11 @@ impl Reader<'_> {
             to,
             incoming: incoming.then_some(opened),
             subject: message.subject.to_string(),
-            preview: preview(&message.body),
+            preview: message.preview.to_string(),
             at: millis(at),
             claimed_at: (incoming && message.claimed_at.abs_diff(at) > CLAIM_SLACK)
                 .then(|| millis(message.claimed_at)),
-            attachments: count(message.attachments.len()),
+            attachments: message.attachments,
         })
     }
 
@@ -248,25 +247,6 @@ pub(crate) fn unopened_view(row: &Incoming) -> EnvelopeView {
         in_reply_to: None,
         missing_before: 0,
         other_before: false,
-    }
-}
-
-fn preview(body: &str) -> String {
-    let words = body.split_whitespace();
-    let mut preview = String::new();
-    for word in words {
-        if preview.chars().count() + word.chars().count() > PREVIEW {
-            break;
-        }
-        if !preview.is_empty() {
-            preview.push(' ');
-        }
-        preview.push_str(word);
-    }
-    if preview.is_empty() {
-        body.chars().take(PREVIEW).collect()
-    } else {
-        preview
     }
 }
 

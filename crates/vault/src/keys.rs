@@ -9,7 +9,6 @@ use waxwing_wire::cbor::{self, Value};
 use zeroize::Zeroizing;
 
 use crate::VaultError;
-use crate::rows::Row;
 
 /// The epoch of record keys; grows when a vault is re-keyed.
 const RECORD_EPOCH: u32 = 0;
@@ -181,7 +180,7 @@ impl KeyCell {
 }
 
 /// A row as bytes. Room ahead, so that growing leaves few copies behind.
-pub(crate) fn encode<T: Row>(row: &T) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+pub(crate) fn encode<T: serde::Serialize>(row: &T) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let mut out = Zeroizing::new(Vec::with_capacity(4096));
     ciborium::into_writer(row, &mut *out)
         .map_err(|_| VaultError::Corrupt("row cannot be written"))?;

@@ -1,11 +1,12 @@
-//! What hangs on messages: their order in each list, the way back from an envelope, and how many
-//! were not looked at. Kept in step by every put and delete of a [`Message`].
+//! What hangs on messages: the lists, with what is shown of each message in its place; the way back
+//! from an envelope; and how many were not looked at. Kept in step by every put and delete of a
+//! [`Message`].
 
 use waxwing_wire::ids::{EnvelopeId, MessageId};
 
 use crate::engine::Engine;
-use crate::keys::Keys;
-use crate::rows::{MailBox, Message, Row as _};
+use crate::keys::{Keys, decode, encode};
+use crate::rows::{Head, MailBox, Message, Row as _};
 use crate::{Cursor, Listing, Order, Page, Tx, VaultError, trees};
 
 /// Schema of the index rows.
@@ -20,18 +21,14 @@ impl MailBox {
     }
 }
 
-/// Before a message is written: gives a new one its place, finds it by its envelopes, counts it.
+/// Before a message is written: gives a new one its place, keeps what is shown there, finds it by
+/// its envelopes, counts it.
 pub(crate) fn keep(message: &Message, tx: &mut Tx<'_>) -> Result<(), VaultError> {
     let name = Message::name(&message.key());
-    let placed = tx.keys().hide(trees::PLACED, &name)?;
-    if tx.changes().load(trees::PLACED, &placed)?.is_none() {
-        let number = next_number(message.mailbox, tx)?.to_be_bytes();
-        let list = message.mailbox.places();
-        let sealed = tx.seal_small(list, &number, message.id.as_ref())?;
-        tx.changes_mut().put(list, number.to_vec(), sealed);
-        let sealed = tx.seal_small(trees::PLACED, &placed, &number)?;
-        tx.changes_mut().put(trees::PLACED, placed, sealed);
-    }
+    let list = message.mailbox.places();
+    let number = place(message, &name, tx)?;
+    let sealed = tx.seal_small(list, &number, &encode(&message.head())?)?;
+    tx.changes_mut().put(list, number, sealed);
     for delivery in message
         .recipients
         .iter()
@@ -51,6 +48,19 @@ pub(crate) fn keep(message: &Message, tx: &mut Tx<'_>) -> Result<(), VaultError>
         tx.changes_mut().delete(trees::UNOPENED, key);
     }
     Ok(())
+}
+
+/// The place of a message in its list, a new one for a new message.
+fn place(message: &Message, name: &[u8], tx: &mut Tx<'_>) -> Result<Vec<u8>, VaultError> {
+    let placed = tx.keys().hide(trees::PLACED, name)?;
+    if let Some(stored) = tx.changes().load(trees::PLACED, &placed)? {
+        let number = tx.keys().open(trees::PLACED, SCHEMA, &placed, &stored)?;
+        return Ok(number.to_vec());
+    }
+    let number = next_number(message.mailbox, tx)?.to_be_bytes();
+    let sealed = tx.seal_small(trees::PLACED, &placed, &number)?;
+    tx.changes_mut().put(trees::PLACED, placed, sealed);
+    Ok(number.to_vec())
 }
 
 /// Before a message is removed.
@@ -104,26 +114,21 @@ fn number_of(key: &[u8]) -> Result<u64, VaultError> {
         .map_err(|_| VaultError::Corrupt("place has a wrong size"))
 }
 
-/// A page of one list; `load` fetches the message of an id.
+/// A page of one list.
 pub(crate) fn page(
     engine: &dyn Engine,
     keys: &Keys,
     mailbox: MailBox,
     page: &Page,
-    load: impl Fn(MessageId) -> Result<Option<Message>, VaultError>,
-) -> Result<Listing<Message>, VaultError> {
+) -> Result<Listing<Head>, VaultError> {
     let tree = mailbox.places();
     let after = page.after.as_ref().map(|cursor| cursor.0.as_slice());
     let places = engine.page(tree, &[], after, page.order, page.limit)?;
-    let mut rows = Vec::with_capacity(places.len());
-    for (key, stored) in &places {
-        let id = keys.open(tree, SCHEMA, key, stored)?;
-        let id = MessageId::try_from(id.as_slice()).map_err(|_| VaultError::DoesNotOpen(tree))?;
-        // Removed between the two reads: not an error, only not there.
-        rows.extend(load(id)?);
-    }
+    let heads = places
+        .iter()
+        .map(|(key, stored)| decode(tree, &keys.open(tree, SCHEMA, key, stored)?));
     Ok(Listing {
-        rows,
+        rows: heads.collect::<Result<_, _>>()?,
         next: crate::page::next(&places, page.limit).map(Cursor),
         total: engine.count(tree, &[])?,
     })

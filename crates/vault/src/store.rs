@@ -20,7 +20,7 @@ use crate::carriage::{Carriage, CarriageTx};
 use crate::changes::Changes;
 use crate::engine::Change;
 use crate::keys::{KeyCell, Keys, decode, encode};
-use crate::rows::{Activity, ActivityKind, LaneId, MailBox, Message, PrekeySecret, Replay, Row};
+use crate::rows::{Activity, ActivityKind, Head, LaneId, MailBox, PrekeySecret, Replay, Row};
 use crate::shared::Shared;
 use crate::{Cursor, Listing, Page, VaultError, lists, trees};
 
@@ -68,18 +68,13 @@ impl Store {
         self.shared.engine.count(T::TREE, &[])
     }
 
-    /// A page of the messages of one list, in the order in which they came to stand in it.
+    /// A page of one list of messages, in the order in which they came to stand in it.
     ///
     /// # Errors
     /// [`VaultError`].
-    pub fn messages(&self, mailbox: MailBox, page: &Page) -> Result<Listing<Message>, VaultError> {
+    pub fn messages(&self, mailbox: MailBox, page: &Page) -> Result<Listing<Head>, VaultError> {
         let keys = self.cell.keys()?;
-        let engine = self.shared.engine.as_ref();
-        lists::page(engine, &keys, mailbox, page, |id| {
-            let key = row_key::<Message>(&keys, &(mailbox, id))?;
-            let stored = engine.load(Message::TREE, &key)?;
-            stored.map_or(Ok(None), |stored| open(&keys, &key, &stored))
-        })
+        lists::page(self.shared.engine.as_ref(), &keys, mailbox, page)
     }
 
     /// How many received messages the person has not looked at.

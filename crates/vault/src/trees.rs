@@ -1,8 +1,8 @@
 //! The names of all trees. A name is part of what its rows are sealed with: never rename one.
 
-/// Received messages in order: running number → message id.
+/// Received messages in order: running number → what the list shows of the message.
 pub(crate) const INBOX_PLACES: &str = "places/inbox";
-/// Sent messages in order: running number → message id.
+/// Sent messages in order: running number → what the list shows of the message.
 pub(crate) const SENT_PLACES: &str = "places/sent";
 /// Message → its running number.
 pub(crate) const PLACED: &str = "placed";

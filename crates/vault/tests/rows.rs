@@ -130,7 +130,7 @@ fn pages_count_and_follow_each_other_both_ways() {
         (listing.total, listing.rows.len(), listing.next),
         (24, 24, None)
     );
-    assert_eq!(listing.rows[20], third);
+    assert_eq!(listing.rows[20], third.head());
 }
 
 #[test]
@@ -434,7 +434,16 @@ proptest! {
         }
         drop((store, open));
         let open = home.unlock();
-        let listing = open.store().messages(MailBox::Inbox, &Page::oldest(100)).unwrap();
-        prop_assert_eq!(listing.rows, messages);
+        let store = open.store();
+        let listing = store.messages(MailBox::Inbox, &Page::oldest(100)).unwrap();
+        prop_assert_eq!(listing.rows.len(), messages.len());
+        for (head, message) in listing.rows.iter().zip(messages) {
+            let words: Vec<_> = message.body.split_whitespace().collect();
+            prop_assert!(words.join(" ").starts_with(head.preview.as_str()));
+            prop_assert!(head.preview.chars().count() <= 140);
+            prop_assert_eq!(head.preview.is_empty(), words.is_empty());
+            prop_assert_eq!(head, &message.head());
+            prop_assert_eq!(store.load(&(MailBox::Inbox, message.id)).unwrap(), Some(message));
+        }
     }
 }

@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 use super::Row;
 use crate::{Tx, VaultError};
 
+/// Characters of a text that a list shows.
+const PREVIEW: usize = 140;
+
 /// Which list a message stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum MailBox {
@@ -81,6 +84,73 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// The person has looked at it.
     pub opened: bool,
+}
+
+/// What a list shows of a message. It stands in the list itself, sealed, so that a page of a list is
+/// a few neighbouring rows and no text is opened that nobody reads. Text is zeroized on drop.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// As [`Message::id`].
+    pub id: MessageId,
+    /// As [`Message::mailbox`].
+    pub mailbox: MailBox,
+    /// As [`Message::sender`].
+    pub sender: AccountId,
+    /// As [`Message::recipients`].
+    pub recipients: Vec<Party>,
+    /// As [`Message::subject`].
+    pub subject: Zeroizing<String>,
+    /// The beginning of the text: whole words, in one line, of at most 140 characters.
+    pub preview: Zeroizing<String>,
+    /// As [`Message::at`].
+    pub at: u64,
+    /// As [`Message::claimed_at`].
+    pub claimed_at: u64,
+    /// As [`Message::relay_at`].
+    pub relay_at: Option<u64>,
+    /// How many files came or went with it.
+    pub attachments: u32,
+    /// As [`Message::opened`].
+    pub opened: bool,
+}
+
+impl Message {
+    /// What a list shows of it.
+    pub fn head(&self) -> Head {
+        Head {
+            id: self.id,
+            mailbox: self.mailbox,
+            sender: self.sender,
+            recipients: self.recipients.clone(),
+            subject: self.subject.clone(),
+            preview: preview(&self.body),
+            at: self.at,
+            claimed_at: self.claimed_at,
+            relay_at: self.relay_at,
+            attachments: u32::try_from(self.attachments.len()).unwrap_or(u32::MAX),
+            opened: self.opened,
+        }
+    }
+}
+
+/// Whole words from the beginning of a text, in one line; a word that is longer than all is cut.
+fn preview(body: &str) -> Zeroizing<String> {
+    // Room for the longest, so that growing leaves no copy behind.
+    let mut preview = Zeroizing::new(String::with_capacity(PREVIEW * 4));
+    let mut length = 0;
+    for word in body.split_whitespace() {
+        let space = usize::from(length > 0);
+        length += space + word.chars().count();
+        if length > PREVIEW {
+            break;
+        }
+        preview.push_str(&" "[..space]);
+        preview.push_str(word);
+    }
+    if preview.is_empty() {
+        preview.extend(body.trim().chars().take(PREVIEW));
+    }
+    preview
 }
 
 /// What a message says in a form that is newer than this version.
@@ -164,6 +234,15 @@ pub struct Attachment {
 impl core::fmt::Debug for Message {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("mailbox", &self.mailbox)
+            .finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Head {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Head")
             .field("id", &self.id)
             .field("mailbox", &self.mailbox)
             .finish_non_exhaustive()

@@ -24,7 +24,9 @@ pub use carriage::{
 };
 pub use contact::{Contact, DeviceSpares, Evidence, EvidenceKind};
 pub use draft::{Draft, DraftFile, DraftId};
-pub use message::{Attachment, Delivery, DeliveryState, MailBox, Message, Party, UnknownBody};
+pub use message::{
+    Attachment, Delivery, DeliveryState, Head, MailBox, Message, Party, UnknownBody,
+};
 pub use own::{OwnCard, Thread};
 pub use prekey::{PrekeyKind, PrekeySecret};
 pub use replay::Replay;
