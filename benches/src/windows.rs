@@ -20,6 +20,8 @@ use crowd::CROWD;
 use stage::{Program, Start};
 
 const ROUNDS: usize = 5;
+/// What Waxwing chooses for its page's process where there is no graphics card.
+const AS_OURS: &str = "JSC_useJIT=0 WEBKIT_DISABLE_DMABUF_RENDERER=1";
 /// What Waxwing may take beyond an empty window, in MB.
 const MORE_MB: f64 = 60.0;
 /// A window that was just used is left alone for so long before its memory is read.
@@ -36,13 +38,14 @@ pub(crate) fn measure(table: &mut Table) -> Result<()> {
 
 async fn measure_windows(table: &mut Table) -> Result<()> {
     let (ours, empty) = (Program::new("waxwing")?, Program::new("waxwing-empty")?);
+    let bare = Program::with("waxwing-empty", AS_OURS)?;
     let vault = ours.desk.profile("default");
     meet(&ours).await?;
     let params = crowd::fill(&vault)?;
 
     let (mut cold, mut warm, mut memory) = <(Pair, Pair, Pair)>::default();
     let (mut unlock, mut kdf, mut list) = <(Vec<f64>, Vec<f64>, Vec<f64>)>::default();
-    let mut send = Vec::new();
+    let (mut least, mut send) = <(Vec<f64>, Vec<f64>)>::default();
     for round in 0..ROUNDS {
         let window = ours.start(Start::Cold).await?;
         cold.0.push(ours.shown(&window).await?);
@@ -55,6 +58,11 @@ async fn measure_windows(table: &mut Table) -> Result<()> {
         warm.1.push(empty.shown(&window).await?);
         tokio::time::sleep(CALM).await;
         memory.1.push(memory::of(window.pid()?)?);
+        window.close().await?;
+        let window = bare.start(Start::Warm).await?;
+        bare.shown(&window).await?;
+        tokio::time::sleep(CALM).await;
+        least.push(memory::of(window.pid()?)?);
         window.close().await?;
         let window = ours.start(Start::Warm).await?;
         warm.0.push(ours.shown(&window).await?);
@@ -95,8 +103,10 @@ async fn measure_windows(table: &mut Table) -> Result<()> {
     table.row(&work, median(unlock), (&argon2, median(kdf)), "ms", None);
     table.alone("the same without argon2id", median(list), "ms");
     let work = format!("memory (PSS), {count} scrolled");
-    let peer = empty_window(memory.1);
-    table.at_most_more(&work, median(memory.0), peer, "MB", MORE_MB);
+    let (memory, peer) = (median(memory.0), empty_window(memory.1));
+    table.at_most_more(&work, memory, peer, "MB", MORE_MB);
+    let peer = ("an empty window without JIT and DMA-BUF", median(least));
+    table.row("the same", memory, peer, "MB", None);
     table.alone("seal and send to \"At the relay\"", median(send), "ms");
     Ok(())
 }

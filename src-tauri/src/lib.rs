@@ -2,8 +2,6 @@
 //! comes from `waxwing-client`, and the face in `ui/` shows it.
 
 mod commands;
-#[cfg(target_os = "linux")]
-mod drawing;
 mod drop_target;
 mod events;
 mod host;
@@ -12,6 +10,8 @@ mod paths;
 mod sleep;
 mod text;
 mod tray;
+#[cfg(target_os = "linux")]
+mod web_process;
 mod windows;
 
 use clap::Parser;
@@ -120,7 +120,7 @@ pub fn run(options: Options) -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     #[cfg(target_os = "linux")]
-    drawing::settle();
+    web_process::prepare();
     let Some(home) = paths::home() else {
         tracing::error!("this system names no folder for a person's data");
         return ExitCode::FAILURE;

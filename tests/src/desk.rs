@@ -6,6 +6,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
+use std::collections::HashMap;
 use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::ffi::OsStrExt as _;
@@ -450,6 +451,32 @@ pub fn visible(title: &str) -> Result<Option<String>> {
         .lines()
         .last()
         .map(str::to_owned))
+}
+
+/// A process and everything that it started.
+pub fn family(root: u32) -> Result<Vec<u32>> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // Behind the name, which may hold anything: state, then the parent.
+        let parent = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        if let (Some(pid), Some(parent)) = (pid, parent) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(pid) = family.get(next) {
+        family.extend(children.remove(pid).unwrap_or_default());
+        next += 1;
+    }
+    Ok(family)
 }
 
 /// Waits until a process has ended: not there, or waiting to be reaped.

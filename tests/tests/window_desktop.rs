@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::fs;
-use waxwing_tests::desk::{Desk, gone, visible};
+use waxwing_tests::desk::{Desk, family, gone, visible};
 use waxwing_tests::desktop::{self, Logind, Notifications, Tray, let_go, until, xdotool};
 use waxwing_tests::person::answer_picker;
 
@@ -168,4 +168,34 @@ async fn sleep_waits_until_the_window_is_locked_and_a_locked_session_locks_it() 
     alice.see_text("Waxwing is locked").await?;
     drop(held);
     alice.close().await
+}
+
+/// A region that may be both written and executed, as large as a JIT's; drawing without a graphics
+/// card has small ones.
+const JIT_REGION: u64 = 64 << 20;
+
+#[tokio::test]
+async fn the_page_runs_without_a_compiler() -> Result<()> {
+    let desk = Desk::new()?;
+    let window = desk.open("default").await?;
+    window
+        .see_text("Messages only their recipients can open")
+        .await?;
+    let mut pages = 0;
+    for pid in family(window.pid()?)? {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm"))?;
+        if !name.starts_with("WebKitWebProces") {
+            continue;
+        }
+        pages += 1;
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+        for line in maps.lines().filter(|line| line.contains(" rwxp ")) {
+            let range = line.split_whitespace().next().unwrap_or_default();
+            let (from, to) = range.split_once('-').context("a range")?;
+            let size = u64::from_str_radix(to, 16)? - u64::from_str_radix(from, 16)?;
+            ensure!(size < JIT_REGION, "the page may write and execute {line}");
+        }
+    }
+    ensure!(pages == 1, "the page has {pages} processes");
+    window.close().await
 }

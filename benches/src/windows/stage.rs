@@ -32,6 +32,11 @@ pub(super) enum Start {
 impl Program {
     /// The program of this name beside this one.
     pub(super) fn new(name: &str) -> Result<Self> {
+        Self::with(name, "")
+    }
+
+    /// The same, with these variables in its environment: `A=1 B=2`.
+    pub(super) fn with(name: &str, environment: &str) -> Result<Self> {
         let here = std::env::current_exe()?;
         let binary = here.with_file_name(name);
         ensure!(
@@ -44,7 +49,7 @@ impl Program {
         fs::write(
             &script,
             format!(
-                "#!/bin/bash\ndate +%s%N > '{}'\nexec -a \"$0\" '{}' \"$@\"\n",
+                "#!/bin/bash\nexport {environment}\ndate +%s%N > '{}'\nexec -a \"$0\" '{}' \"$@\"\n",
                 started.display(),
                 binary.display()
             ),
