@@ -7,6 +7,7 @@ export { default as Dialog } from "./Dialog.svelte";
 export { default as Digits } from "./Digits.svelte";
 export { default as Empty } from "./Empty.svelte";
 export { default as Field } from "./Field.svelte";
+export { default as FieldNote } from "./FieldNote.svelte";
 export { default as FileRow } from "./FileRow.svelte";
 export { default as IconButton } from "./IconButton.svelte";
 export { default as NavItem } from "./NavItem.svelte";

@@ -39,8 +39,14 @@ export class VaultState {
   async #act(name: "change" | "test", act: Promise<Result<VaultKeys>>): Promise<Failure | null> {
     this.acting = name;
     const answer = await act;
-    if (answer.status === "ok") await this.read();
+    // Locked meanwhile: nothing comes back.
+    if (this.acting !== name) return null;
     this.acting = null;
-    return answer.status === "error" ? answer.error : null;
+    if (answer.status === "error") return answer.error;
+    // A read that is still on its way may have begun before the act.
+    this.#reread.forget();
+    this.current = answer.data;
+    this.failure = null;
+    return null;
   }
 }
