@@ -6,7 +6,7 @@ N ?= 300
 # Where `cargo install` puts the tools that set-up builds.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: run test check bench package kills interop setup setup-tests face fmt lint docs licences face-checks bindings suite screens
+.PHONY: run test check bench package kills memory-after-lock interop setup setup-tests face fmt lint docs licences face-checks bindings suite screens
 
 run: setup face ## build Waxwing and open its window; PROFILE=name for another person on this computer
 	cargo run -- --profile $(PROFILE)
@@ -27,6 +27,10 @@ package: setup ## a Debian package under target/release/bundle/deb
 
 kills: setup ## N times kill -9 of who sends and who opens, then the count of what was lost
 	cargo run --quiet --release -p waxwing-tests --bin kills -- --kills $(N)
+
+memory-after-lock: setup-tests face ## what is left in the app's memory after locking
+	cargo build --quiet -p waxwing -p waxwing-tests --bins
+	tools/with-display.sh $${CARGO_TARGET_DIR:-target}/debug/memory-after-lock
 
 interop: setup-tests ## independent programs open what we seal, and the reverse
 	tools/interop/run.sh

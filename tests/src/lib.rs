@@ -7,6 +7,7 @@ pub mod desk;
 pub mod desktop;
 pub mod engine;
 pub mod kills;
+pub mod memory;
 pub mod parsers;
 pub mod people;
 pub mod person;

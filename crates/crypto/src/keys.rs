@@ -19,10 +19,10 @@ use crate::vault_header::{AccountSeed, DeviceSeed, TransportSeed};
 macro_rules! signing_key {
     ($(#[$doc:meta])* $name:ident, $public:ident, $seed:ident) => {
         $(#[$doc])*
-        // SigningKey zeroizes itself on drop. The public half is kept because parsing it costs a
-        // point decompression.
+        // SigningKey zeroizes itself on drop; boxed, since what is moved leaves a copy where it was. The
+        // public half is kept because parsing it costs a point decompression.
         pub struct $name {
-            secret: SigningKey,
+            secret: Box<SigningKey>,
             public: $public,
         }
 
@@ -38,7 +38,7 @@ macro_rules! signing_key {
             /// Never: the public half of a key is always a valid point of large order.
             #[allow(clippy::expect_used)]
             pub fn from_seed(seed: &$seed) -> Self {
-                let secret = SigningKey::from_bytes(seed.expose());
+                let secret = Box::new(SigningKey::from_bytes(seed.expose()));
                 let public = $public::from_bytes(secret.verifying_key().as_bytes())
                     .expect("a clamped scalar times the base point has large order");
                 Self { secret, public }

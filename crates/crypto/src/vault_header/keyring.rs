@@ -24,19 +24,26 @@ const MAX_EPOCHS: usize = 64;
 macro_rules! seed {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        pub struct $name(Zeroizing<[u8; 32]>);
+        // Boxed: what is moved leaves a copy where it was.
+        pub struct $name(Box<Zeroizing<[u8; 32]>>);
 
         impl $name {
             /// From its 32 bytes.
             pub fn new(bytes: [u8; 32]) -> Self {
-                Self(Zeroizing::new(bytes))
+                Self::copy(&bytes)
+            }
+
+            fn copy(bytes: &[u8; 32]) -> Self {
+                let mut seed = Box::new(Zeroizing::new([0; 32]));
+                seed.copy_from_slice(bytes);
+                Self(seed)
             }
 
             /// A fresh random one.
             pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-                let mut bytes = Zeroizing::new([0; 32]);
-                rng.fill_bytes(bytes.as_mut_slice());
-                Self(bytes)
+                let mut seed = Box::new(Zeroizing::new([0; 32]));
+                rng.fill_bytes(seed.as_mut_slice());
+                Self(seed)
             }
 
             /// The 32 bytes, to build the signing key from.
@@ -188,13 +195,13 @@ impl Keyring {
             account_id: AccountId::new(content.1.into_array()),
             device_id: DeviceId::new(content.2.into_array()),
             mailbox_id: MailboxId::new(content.3.into_array()),
-            account: AccountSeed::new(*content.4.0),
-            device: DeviceSeed::new(*content.5.0),
-            transport: TransportSeed::new(*content.6.0),
+            account: AccountSeed::copy(&content.4.0),
+            device: DeviceSeed::copy(&content.5.0),
+            transport: TransportSeed::copy(&content.6.0),
             epochs: content
                 .7
                 .iter()
-                .map(|(id, key)| (*id, EpochKey::new(*key.0)))
+                .map(|(id, key)| (*id, EpochKey::copy(&key.0)))
                 .collect(),
         })
     }
@@ -206,13 +213,13 @@ impl Keyring {
             account_id: self.account_id,
             device_id: self.device_id,
             mailbox_id: self.mailbox_id,
-            account: AccountSeed::new(*self.account.expose()),
-            device: DeviceSeed::new(*self.device.expose()),
-            transport: TransportSeed::new(*self.transport.expose()),
+            account: AccountSeed::copy(self.account.expose()),
+            device: DeviceSeed::copy(self.device.expose()),
+            transport: TransportSeed::copy(self.transport.expose()),
             epochs: self
                 .epochs
                 .iter()
-                .map(|(id, key)| (*id, EpochKey::new(*key.expose())))
+                .map(|(id, key)| (*id, EpochKey::copy(key.expose())))
                 .collect(),
         }
     }
@@ -231,11 +238,13 @@ struct Content(
     BTreeMap<u32, Secret>,
 );
 
-struct Secret(Zeroizing<[u8; 32]>);
+struct Secret(Box<Zeroizing<[u8; 32]>>);
 
 impl From<&[u8; 32]> for Secret {
     fn from(bytes: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(*bytes))
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        secret.copy_from_slice(bytes);
+        Self(secret)
     }
 }
 
@@ -248,7 +257,7 @@ impl Serialize for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut bytes = ByteArray::<32>::deserialize(deserializer)?;
-        let secret = Self(Zeroizing::new(*bytes));
+        let secret = Self::from(&*bytes);
         bytes.zeroize();
         Ok(secret)
     }

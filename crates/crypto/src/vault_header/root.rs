@@ -22,17 +22,21 @@ pub(super) const NONCE_LEN: usize = 12;
 pub struct OpenError;
 
 /// `RMK`, the root of everything in a vault. Never printed, copied or serialised; zeroized on drop.
-pub struct RootKey(Zeroizing<[u8; 32]>);
+// Boxed: what is moved leaves a copy where it was.
+pub struct RootKey(Box<Zeroizing<[u8; 32]>>);
 
 impl RootKey {
     pub(super) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        let mut bytes = Zeroizing::new([0; 32]);
-        rng.fill_bytes(bytes.as_mut_slice());
-        Self(bytes)
+        let mut key = Box::new(Zeroizing::new([0; 32]));
+        rng.fill_bytes(key.as_mut_slice());
+        Self(key)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(|b| Self(Zeroizing::new(b)))
+        let bytes: &[u8; 32] = bytes.try_into().ok()?;
+        let mut key = Box::new(Zeroizing::new([0; 32]));
+        key.copy_from_slice(bytes);
+        Some(Self(key))
     }
 
     pub(super) fn expose(&self) -> &[u8; 32] {
