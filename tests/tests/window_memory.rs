@@ -5,8 +5,8 @@
 use anyhow::{Context as _, Result, ensure};
 use waxwing_tests::memory::after_lock;
 
-/// What the shell's process must not hold once it is locked. Of the opened text the web engine's
-/// library keeps the last answers there, see docs/threats.md.
+/// What the shell's process must not hold once it is locked. Of the opened text some is
+/// left in what carries answers to the page, see docs/threats.md.
 const SECRETS: [&str; 3] = ["passphrase", "recovery code", "root key"];
 
 #[tokio::test]
