@@ -8,13 +8,15 @@
 //!
 //! Invariants:
 //! * every write has a new generation, a new keyring salt and thereby a new AEAD key;
-//! * the keyring's aad covers vault id, generation and all slots: none can be swapped under it;
+//! * the keyring's aad covers vault id, generation, all slots, the store's number and a re-key that
+//!   is under way: none can be swapped under it;
 //! * a slot commits to its key, compared in constant time before anything is opened;
 //! * nothing is allocated or stretched before its size was checked;
 //! * a damaged file is told from a wrong passphrase: the header ends in a SHA-256 of itself. That
 //!   digest is against accidents; against attackers there is the AEAD.
 
 mod keyring;
+mod next;
 mod root;
 mod shape;
 mod slot;
@@ -22,6 +24,7 @@ mod slot;
 use rand_core::CryptoRng;
 
 pub use keyring::{AccountSeed, DeviceSeed, EpochId, EpochKey, Keyring, TransportSeed};
+use next::Next;
 pub use root::{IndexKey, OpenError, RecordKey, RootKey};
 use shape::SealedKeyring;
 use slot::{PassphraseSlot, RecoverySlot};
@@ -60,6 +63,8 @@ pub struct Header {
     passphrase: PassphraseSlot,
     recovery: RecoverySlot,
     keyring: SealedKeyring,
+    store: u32,
+    next: Option<Next>,
 }
 
 impl Header {
@@ -78,9 +83,16 @@ impl Header {
         rng.fill_bytes(&mut vault_id);
         let root = RootKey::generate(rng);
         let code = RecoveryCode::generate(rng);
-        let slot = PassphraseSlot::wrap(&root, &vault_id, passphrase, params, rng)?;
-        let recovery = RecoverySlot::wrap(&root, &vault_id, &code, rng);
-        let header = Self::seal(vault_id, 1, slot, recovery, &root, keyring, rng);
+        let mut header = Self {
+            vault_id,
+            generation: 1,
+            passphrase: PassphraseSlot::wrap(&root, &vault_id, passphrase, params, rng)?,
+            recovery: RecoverySlot::wrap(&root, &vault_id, &code, rng),
+            keyring: SealedKeyring::default(),
+            store: 0,
+            next: None,
+        };
+        header.seal_keyring(&root, keyring, rng);
         Ok((header, root, code))
     }
 
@@ -106,6 +118,11 @@ impl Header {
     /// Grows by one at every write. Backups name it.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Number of the store that is the vault's: 0 until the first re-key.
+    pub fn store(&self) -> u32 {
+        self.store
     }
 
     /// How the passphrase is stretched.
@@ -135,12 +152,7 @@ impl Header {
     /// # Errors
     /// [`HeaderError::Corrupt`] when slots, generation or keyring were altered.
     pub fn open_keyring(&self, root: &RootKey) -> Result<Keyring, HeaderError> {
-        let aad = shape::keyring_aad(
-            &self.vault_id,
-            self.generation,
-            &self.passphrase,
-            &self.recovery,
-        );
+        let aad = shape::keyring_aad(self);
         let bytes = root
             .keyring_key(&self.keyring.salt)
             .open(&aad, &self.keyring.sealed)
@@ -156,15 +168,7 @@ impl Header {
         keyring: &Keyring,
         rng: &mut R,
     ) -> Self {
-        Self::seal(
-            self.vault_id,
-            self.generation + 1,
-            self.passphrase.clone(),
-            self.recovery.clone(),
-            root,
-            keyring,
-            rng,
-        )
+        self.next_generation(|_| {}, root, keyring, rng)
     }
 
     /// The next generation with another passphrase: new salt, the root key wrapped anew, the keyring
@@ -181,15 +185,7 @@ impl Header {
         rng: &mut R,
     ) -> Result<Self, HeaderError> {
         let slot = PassphraseSlot::wrap(root, &self.vault_id, passphrase, params, rng)?;
-        Ok(Self::seal(
-            self.vault_id,
-            self.generation + 1,
-            slot,
-            self.recovery.clone(),
-            root,
-            keyring,
-            rng,
-        ))
+        Ok(self.next_generation(|header| header.passphrase = slot, root, keyring, rng))
     }
 
     /// The next generation with another recovery code; the old one no longer opens it.
@@ -201,38 +197,36 @@ impl Header {
     ) -> (Self, RecoveryCode) {
         let code = RecoveryCode::generate(rng);
         let recovery = RecoverySlot::wrap(root, &self.vault_id, &code, rng);
-        let header = Self::seal(
-            self.vault_id,
-            self.generation + 1,
-            self.passphrase.clone(),
-            recovery,
-            root,
-            keyring,
-            rng,
-        );
+        let header = self.next_generation(|header| header.recovery = recovery, root, keyring, rng);
         (header, code)
     }
 
-    fn seal<R: CryptoRng + ?Sized>(
-        vault_id: [u8; 16],
-        generation: u64,
-        passphrase: PassphraseSlot,
-        recovery: RecoverySlot,
+    /// A copy with one thing changed, one generation on, its keyring sealed anew.
+    fn next_generation<R: CryptoRng + ?Sized>(
+        &self,
+        change: impl FnOnce(&mut Self),
         root: &RootKey,
         keyring: &Keyring,
         rng: &mut R,
     ) -> Self {
+        let mut header = self.clone();
+        change(&mut header);
+        header.generation += 1;
+        header.seal_keyring(root, keyring, rng);
+        header
+    }
+
+    fn seal_keyring<R: CryptoRng + ?Sized>(
+        &mut self,
+        root: &RootKey,
+        keyring: &Keyring,
+        rng: &mut R,
+    ) {
         let mut salt = [0; 32];
         rng.fill_bytes(&mut salt);
-        let aad = shape::keyring_aad(&vault_id, generation, &passphrase, &recovery);
+        let aad = shape::keyring_aad(self);
         let sealed = root.keyring_key(&salt).seal(&aad, &keyring.encode(), rng);
-        Self {
-            vault_id,
-            generation,
-            passphrase,
-            recovery,
-            keyring: SealedKeyring { salt, sealed },
-        }
+        self.keyring = SealedKeyring { salt, sealed };
     }
 }
 

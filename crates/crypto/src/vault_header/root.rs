@@ -70,6 +70,11 @@ impl RootKey {
             &[b"waxwing/vault/keyring/v1"],
         )
     }
+
+    /// `HKDF(salt = fresh per write, RMK, "waxwing/vault/next/v1")`: wraps the next root key.
+    pub(super) fn next_key(&self, salt: &[u8; 32]) -> RecordKey {
+        RecordKey::derive(self.0.as_slice(), Some(salt), &[b"waxwing/vault/next/v1"])
+    }
 }
 
 impl fmt::Debug for RootKey {

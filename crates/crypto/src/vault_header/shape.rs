@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! { 1: "waxwing/vault/v1", 2: vault_id 16 B, 3: gen, 4: [ slot pass, slot recovery ],
-//!   5: { 1: salt 32 B, 2: nonce 12 B, 3: ct }, 6: SHA-256 of the same map without label 6 }
+//!   5: { 1: salt 32 B, 2: nonce 12 B, 3: ct }, 6: SHA-256 of the same map without label 6,
+//!   7: number of the store, absent for 0, 8: a re-key under way, see `next.rs`, or absent }
 //! slot pass     { 1: 1, 2: {1: 0x13, 2: m KiB, 3: t, 4: p, 5: salt 32 B}, 3: commit, 4: nonce, 5: ct 48 B }
 //! slot recovery { 1: 2, 2: {1: salt 32 B}, 3: commit, 4: nonce, 5: ct 48 B }
 //! ```
@@ -10,6 +11,7 @@
 use waxwing_wire::cbor::{self, Fields, ShapeError, Value};
 use waxwing_wire::ids::Digest;
 
+use super::next::Next;
 use super::root::NONCE_LEN;
 use super::slot::{PassphraseSlot, RecoverySlot, Wrapped};
 use super::{Header, HeaderError, MAX_HEADER_LEN};
@@ -21,7 +23,7 @@ const KIND_RECOVERY: u64 = 2;
 const ARGON2_VERSION: u64 = 0x13;
 
 /// The keyring as it stands in the file; `sealed` is nonce, ciphertext, tag.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct SealedKeyring {
     pub(super) salt: [u8; 32],
     pub(super) sealed: Vec<u8>,
@@ -41,13 +43,18 @@ fn content(header: &Header) -> Vec<(i64, Value)> {
         (2, cbor::bytes(nonce)),
         (3, cbor::bytes(ct)),
     ]);
-    vec![
+    let mut entries = vec![
         (1, Value::from(LABEL)),
         (2, cbor::bytes(header.vault_id)),
         (3, Value::from(header.generation)),
         (4, slots(&header.passphrase, &header.recovery)),
         (5, keyring),
-    ]
+    ];
+    if header.store > 0 {
+        entries.push((7, Value::from(header.store)));
+    }
+    entries.extend(header.next.as_ref().map(|next| (8, next.encode())));
+    entries
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Header, HeaderError> {
@@ -58,11 +65,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Header, HeaderError> {
     }
     let vault_id = fixed(fields.bytes(2, "vault id")?, "vault id")?;
     let generation = fields.uint(3, "generation")?;
-    let [passphrase, recovery] = cbor::as_tuple::<2>(fields.need(4, "slots")?, "slots")?;
-    let passphrase = decode_passphrase_slot(passphrase)?;
-    let recovery = decode_recovery_slot(recovery)?;
+    let (passphrase, recovery) = decode_slots(fields.need(4, "slots")?)?;
     let keyring = decode_keyring(fields.need(5, "keyring")?)?;
     let digest: Digest = fields.id(6, "digest")?;
+    let number = fields.take(7).map(|value| cbor::as_uint(&value, "store"));
+    let store = number.transpose()?.map_or(Ok(0), store)?;
+    let next = fields.take(8).map(|value| Next::decode(value, store));
+    let next = next.transpose()?;
     fields.finish()?;
     let header = Header {
         vault_id,
@@ -70,11 +79,29 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Header, HeaderError> {
         passphrase,
         recovery,
         keyring,
+        store,
+        next,
     };
     if Digest::of(&cbor::encode(&cbor::map(content(&header)))) != digest {
         return Err(HeaderError::Corrupt("digest differs"));
     }
     Ok(header)
+}
+
+/// The number of a store that is not the first; the first has none in the file.
+pub(super) fn store(number: u64) -> Result<u32, HeaderError> {
+    u32::try_from(number)
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or(HeaderError::Corrupt("store"))
+}
+
+pub(super) fn decode_slots(value: Value) -> Result<(PassphraseSlot, RecoverySlot), HeaderError> {
+    let [passphrase, recovery] = cbor::as_tuple::<2>(value, "slots")?;
+    Ok((
+        decode_passphrase_slot(passphrase)?,
+        decode_recovery_slot(recovery)?,
+    ))
 }
 
 fn decode_passphrase_slot(value: Value) -> Result<PassphraseSlot, HeaderError> {
@@ -134,7 +161,7 @@ fn decode_keyring(value: Value) -> Result<SealedKeyring, HeaderError> {
     })
 }
 
-fn slots(passphrase: &PassphraseSlot, recovery: &RecoverySlot) -> Value {
+pub(super) fn slots(passphrase: &PassphraseSlot, recovery: &RecoverySlot) -> Value {
     let slot = |kind: u64, kdf: Value, wrapped: &Wrapped| {
         cbor::map([
             (1, Value::from(kind)),
@@ -191,23 +218,27 @@ fn slot_aad(vault_id: &[u8; 16], kind: u64, kdf: Value) -> Vec<u8> {
     ]))
 }
 
-/// `det-CBOR(["waxwing/vault/keyring/v1", vault_id, gen, H(slots)])`
-pub(super) fn keyring_aad(
-    vault_id: &[u8; 16],
-    generation: u64,
-    passphrase: &PassphraseSlot,
-    recovery: &RecoverySlot,
-) -> Vec<u8> {
-    let slots = Digest::of(&cbor::encode(&slots(passphrase, recovery)));
-    cbor::encode(&Value::Array(vec![
+/// `det-CBOR(["waxwing/vault/keyring/v1", vault_id, gen, H(slots)])`, and `store, H(next) / null`
+/// behind these when the header has a numbered store or a re-key under way.
+pub(super) fn keyring_aad(header: &Header) -> Vec<u8> {
+    let digest = |value: &Value| cbor::bytes(Digest::of(&cbor::encode(value)));
+    let mut items = vec![
         Value::from("waxwing/vault/keyring/v1"),
-        cbor::bytes(vault_id),
-        Value::from(generation),
-        cbor::bytes(slots),
-    ]))
+        cbor::bytes(header.vault_id),
+        Value::from(header.generation),
+        digest(&slots(&header.passphrase, &header.recovery)),
+    ];
+    if header.store > 0 || header.next.is_some() {
+        let next = header.next.as_ref().map(|next| digest(&next.encode()));
+        items.extend([Value::from(header.store), cbor::or_null(next)]);
+    }
+    cbor::encode(&Value::Array(items))
 }
 
-fn fixed<const N: usize>(bytes: Vec<u8>, what: &'static str) -> Result<[u8; N], HeaderError> {
+pub(super) fn fixed<const N: usize>(
+    bytes: Vec<u8>,
+    what: &'static str,
+) -> Result<[u8; N], HeaderError> {
     bytes.try_into().map_err(|_| HeaderError::Corrupt(what))
 }
 

@@ -281,3 +281,138 @@ fn secrets_never_print() {
     assert!(!text.contains("04, 04") && !text.contains("4, 4"), "{text}");
     assert!(text.contains("AccountSeed"));
 }
+
+/// A header with a numbered store and a re-key under way.
+fn under_way() -> (Header, RootKey, RecoveryCode) {
+    let (header, root, _) = vault();
+    let mut rng = StdRng::seed_from_u64(21);
+    let begin = |header: &Header, root: &RootKey, store: u32, rng: &mut StdRng| {
+        let two = Passphrase::new("two");
+        header
+            .begin_rekey((root, &keyring()), store, &two, KdfParams::FLOOR, rng)
+            .unwrap()
+    };
+    let (first, _) = begin(&header, &root, 1, &mut rng);
+    let root = first.open_next(&root).unwrap();
+    let header = first.finish_rekey(&root, &keyring(), &mut rng).unwrap();
+    let (header, code) = begin(&header, &root, 2, &mut rng);
+    (Header::decode(&header.encode()).unwrap(), root, code)
+}
+
+#[test]
+fn until_a_rekey_is_finished_only_the_old_ways_in_open_and_then_only_the_new() {
+    let (old, root, old_code) = vault();
+    let mut rng = StdRng::seed_from_u64(20);
+    let [one, two] = ["one", "two"].map(Passphrase::new);
+    let (begun, code) = old
+        .begin_rekey((&root, &keyring()), 1, &two, KdfParams::FLOOR, &mut rng)
+        .unwrap();
+    let begun = Header::decode(&begun.encode()).unwrap();
+    assert_eq!((begun.store(), begun.next_store()), (0, Some(1)));
+    assert_eq!(
+        begun.unwrap_with_passphrase(&one).unwrap().expose(),
+        root.expose()
+    );
+    assert!(begun.unwrap_with_passphrase(&two).is_err());
+    assert!(begun.unwrap_with_recovery(&old_code).is_ok());
+    assert!(begun.unwrap_with_recovery(&code).is_err());
+    assert!(begun.check_next_passphrase(&two).unwrap());
+    assert!(!begun.check_next_passphrase(&one).unwrap());
+    assert!(begun.check_next_recovery(&code).unwrap());
+    assert!(!begun.check_next_recovery(&old_code).unwrap());
+    assert!(begun.open_keyring(&root).is_ok());
+
+    // A keyring written meanwhile keeps what is under way; another code takes the place of the first.
+    let begun = begun.with_keyring(&root, &keyring(), &mut rng);
+    let (begun, code_two) = begun
+        .with_new_next_recovery(&root, &keyring(), &mut rng)
+        .unwrap();
+    assert!(!begun.check_next_recovery(&code).unwrap());
+
+    let next = begun.open_next(&root).unwrap();
+    assert_ne!(next.expose(), root.expose());
+    let done = begun.finish_rekey(&next, &keyring(), &mut rng).unwrap();
+    let done = Header::decode(&done.encode()).unwrap();
+    assert_eq!((done.store(), done.next_store()), (1, None));
+    assert_eq!(done.vault_id(), old.vault_id());
+    assert_eq!(done.generation(), begun.generation() + 1);
+    assert!(done.unwrap_with_passphrase(&one).is_err());
+    assert!(done.unwrap_with_recovery(&old_code).is_err());
+    let by_two = done.unwrap_with_passphrase(&two).unwrap();
+    assert_eq!(by_two.expose(), next.expose());
+    assert!(done.unwrap_with_recovery(&code_two).is_ok());
+    assert!(done.open_keyring(&by_two).is_ok() && done.open_keyring(&root).is_err());
+
+    let undone = begun.without_rekey(&root, &keyring(), &mut rng);
+    assert_eq!((undone.store(), undone.next_store()), (0, None));
+    assert!(undone.check_next_passphrase(&two).is_err());
+    assert!(
+        undone
+            .open_keyring(&undone.unwrap_with_passphrase(&one).unwrap())
+            .is_ok()
+    );
+}
+
+#[test]
+fn every_flipped_byte_is_damage_also_while_a_rekey_is_under_way() {
+    let bytes = under_way().0.encode();
+    for at in 0..bytes.len() {
+        let mut bent = bytes.clone();
+        bent[at] ^= 0x01;
+        match Header::decode(&bent) {
+            Err(HeaderError::Corrupt(_) | HeaderError::UnknownVersion) => {}
+            other => panic!("byte {at}: {other:?}"),
+        }
+    }
+    for length in 0..bytes.len() {
+        assert!(Header::decode(&bytes[..length]).is_err());
+    }
+}
+
+type Bend = fn(&mut Header);
+
+/// Who can write the file mends the digest; the keyring accepts no other store, section or slot.
+#[test]
+fn no_part_of_a_rekey_can_be_exchanged_under_the_keyring() {
+    let (header, root, _) = under_way();
+    assert!(header.open_keyring(&root).is_ok() && header.open_next(&root).is_ok());
+    let all: [Bend; 7] = [
+        |h| h.next = None,
+        |h| h.store = 0,
+        |h| h.next.as_mut().unwrap().store += 1,
+        |h| h.next.as_mut().unwrap().salt[0] ^= 1,
+        |h| *h.next.as_mut().unwrap().sealed.last_mut().unwrap() ^= 1,
+        |h| h.next.as_mut().unwrap().passphrase = h.passphrase.clone(),
+        |h| h.next.as_mut().unwrap().recovery = h.recovery.clone(),
+    ];
+    for (number, bend) in all.iter().enumerate() {
+        let mut bent = header.clone();
+        bend(&mut bent);
+        let bent = Header::decode(&bent.encode()).unwrap();
+        assert!(bent.open_keyring(&root).is_err(), "{number}");
+        assert!(number < 2 || bent.open_next(&root).is_err(), "{number}");
+    }
+    // The next slots in the place of the present ones: the keyring does not open.
+    let mut early = header.clone();
+    let next = header.next.clone().unwrap();
+    (early.passphrase, early.recovery) = (next.passphrase, next.recovery);
+    let by_two = early
+        .unwrap_with_passphrase(&Passphrase::new("two"))
+        .unwrap();
+    assert!(early.open_keyring(&by_two).is_err());
+}
+
+#[test]
+fn a_store_has_one_form_and_the_next_is_behind_the_present() {
+    let (header, _, _) = under_way();
+    let with = |store: u32, next: u32| {
+        let mut bent = header.clone();
+        bent.store = store;
+        bent.next.as_mut().unwrap().store = next;
+        Header::decode(&bent.encode())
+    };
+    assert!(with(1, 2).is_ok());
+    for (store, next) in [(2, 2), (3, 2), (0, 0), (1, 0)] {
+        assert!(matches!(with(store, next), Err(HeaderError::Corrupt(_))));
+    }
+}
