@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use waxwing_wire::ids::{EnvelopeId, MailboxId};
 
 use crate::changes::Changes;
-use crate::engine::all_rows;
+use crate::engine::{Op, all_rows};
 use crate::rows::LaneId;
 use crate::rows::{Incoming, Outgoing, OutgoingId, OwedAck, Place, Relay, Watch};
 use crate::shared::Shared;
@@ -39,10 +39,11 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn heads(&self) -> Result<Vec<Outgoing>, VaultError> {
+        let current = self.shared.current();
+        let engine = current.engine.as_ref();
         let mut heads = Vec::new();
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let engine = &self.shared.engine;
             let rows = engine.page(OUTBOX, &[], after.as_deref(), Order::OldestFirst, 1)?;
             let Some((_, value)) = rows.first() else {
                 return Ok(heads);
@@ -58,7 +59,9 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn head(&self, lane: &LaneId) -> Result<Option<Outgoing>, VaultError> {
-        let engine = &self.shared.engine;
+        let current = self.shared.current();
+        let lane = current.lane(lane);
+        let engine = current.engine.as_ref();
         let rows = engine.page(OUTBOX, lane.as_bytes(), None, Order::OldestFirst, 1)?;
         rows.first()
             .map(|(_, value)| decode(OUTBOX, value))
@@ -78,7 +81,9 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn in_lane(&self, lane: &LaneId) -> Result<Vec<Outgoing>, VaultError> {
-        let engine = &self.shared.engine;
+        let current = self.shared.current();
+        let lane = current.lane(lane);
+        let engine = current.engine.as_ref();
         let rows = engine.page(
             OUTBOX,
             lane.as_bytes(),
@@ -96,7 +101,10 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn submission(&self, id: &OutgoingId) -> Result<Option<Vec<u8>>, VaultError> {
-        self.shared.engine.load(SUBMISSIONS, id.as_bytes())
+        self.shared
+            .current()
+            .engine
+            .load(SUBMISSIONS, id.as_bytes())
     }
 
     /// How many submissions wait.
@@ -104,7 +112,7 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn outbox_count(&self) -> Result<u64, VaultError> {
-        self.shared.engine.count(OUTBOX, &[])
+        self.shared.current().engine.count(OUTBOX, &[])
     }
 
     /// Envelopes fetched and not yet opened, those of each relay in its order.
@@ -120,7 +128,10 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn fetched(&self, place: Place) -> Result<Option<Vec<u8>>, VaultError> {
-        self.shared.engine.load(FETCHED, &place_key(place))
+        self.shared
+            .current()
+            .engine
+            .load(FETCHED, &place_key(place))
     }
 
     /// How many fetched envelopes are not yet opened.
@@ -128,7 +139,7 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn incoming_count(&self) -> Result<u64, VaultError> {
-        self.shared.engine.count(INCOMING, &[])
+        self.shared.current().engine.count(INCOMING, &[])
     }
 
     /// The relays that this device uses or used, in the order of their numbers.
@@ -169,7 +180,7 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn plain<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, VaultError> {
-        let stored = self.shared.engine.load(PLAIN, name.as_bytes())?;
+        let stored = self.shared.current().engine.load(PLAIN, name.as_bytes())?;
         stored.map(|value| decode(PLAIN, &value)).transpose()
     }
 
@@ -186,7 +197,7 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`].
     pub fn size_on_disk(&self) -> Result<u64, VaultError> {
-        self.shared.engine.size_on_disk()
+        self.shared.current().engine.size_on_disk()
     }
 
     /// Makes changes of these rows, all or none, and returns when they survive a power cut. Never
@@ -198,15 +209,15 @@ impl Carriage {
         &self,
         work: impl FnOnce(&mut CarriageTx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.shared.commit(|changes| {
-            let mut tx = CarriageTx::new(changes);
+        self.shared.commit(|current| {
+            let mut tx = CarriageTx::new(Changes::new(current));
             let out = work(&mut tx)?;
-            Ok((out, tx.into_changes()))
+            Ok((out, tx.into_ops()))
         })
     }
 
     fn all<T: DeserializeOwned>(&self, tree: &'static str) -> Result<Vec<T>, VaultError> {
-        let rows = all_rows(self.shared.engine.as_ref(), tree)?;
+        let rows = all_rows(self.shared.current().engine.as_ref(), tree)?;
         rows.iter().map(|(_, value)| decode(tree, value)).collect()
     }
 }
@@ -240,8 +251,13 @@ impl<'a> CarriageTx<'a> {
         &mut self.changes
     }
 
-    pub(crate) fn into_changes(self) -> Changes<'a> {
-        self.changes
+    pub(crate) fn into_ops(self) -> Vec<Op> {
+        self.changes.into_ops()
+    }
+
+    /// The present name of a lane: a re-key renames them, and rows read before still have the old.
+    pub fn lane_now(&self, lane: &LaneId) -> LaneId {
+        self.changes.lane(lane)
     }
 
     /// Puts a submission at the end of its lane; sets and answers its position.
@@ -249,6 +265,7 @@ impl<'a> CarriageTx<'a> {
     /// # Errors
     /// [`VaultError`].
     pub fn append(&mut self, row: &mut Outgoing, submission: &[u8]) -> Result<u64, VaultError> {
+        row.lane = self.changes.lane(&row.lane);
         row.position = self.next_position(&row.lane)?;
         row.length = submission.len() as u64;
         self.next_positions.insert(row.lane, row.position + 1);
@@ -264,12 +281,17 @@ impl<'a> CarriageTx<'a> {
     /// # Errors
     /// [`VaultError::Missing`] when it is not in the outbox (any more).
     pub fn update(&mut self, row: &Outgoing) -> Result<(), VaultError> {
-        let key = lane_key(&row.lane, row.position);
+        let lane = self.changes.lane(&row.lane);
+        let key = lane_key(&lane, row.position);
         let there: Option<Outgoing> = self.load(OUTBOX, &key)?;
         if there.is_none_or(|there| there.id != row.id) {
             return Err(VaultError::Missing(OUTBOX));
         }
-        self.changes.put(OUTBOX, key, encode(row)?);
+        let row = Outgoing {
+            lane,
+            ..row.clone()
+        };
+        self.changes.put(OUTBOX, key, encode(&row)?);
         Ok(())
     }
 
@@ -279,7 +301,7 @@ impl<'a> CarriageTx<'a> {
     /// # Errors
     /// [`VaultError`].
     pub fn remove(&mut self, row: &Outgoing) -> Result<(), VaultError> {
-        let key = lane_key(&row.lane, row.position);
+        let key = lane_key(&self.changes.lane(&row.lane), row.position);
         let there: Option<Outgoing> = self.load(OUTBOX, &key)?;
         if there.is_some_and(|there| there.id == row.id) {
             self.changes.delete(OUTBOX, key);
@@ -434,7 +456,7 @@ impl core::fmt::Debug for CarriageTx<'_> {
     }
 }
 
-fn lane_key(lane: &LaneId, position: u64) -> Vec<u8> {
+pub(crate) fn lane_key(lane: &LaneId, position: u64) -> Vec<u8> {
     [lane.as_bytes().as_slice(), &position.to_be_bytes()].concat()
 }
 
@@ -459,13 +481,16 @@ fn watch_key(envelope: &EnvelopeId, to: &MailboxId) -> Vec<u8> {
     [envelope.as_ref(), to.as_ref()].concat()
 }
 
-fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, VaultError> {
+pub(crate) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, VaultError> {
     let mut out = Vec::new();
     ciborium::into_writer(row, &mut out)
         .map_err(|_| VaultError::Corrupt("row cannot be written"))?;
     Ok(out)
 }
 
-fn decode<T: DeserializeOwned>(tree: &'static str, value: &[u8]) -> Result<T, VaultError> {
+pub(crate) fn decode<T: DeserializeOwned>(
+    tree: &'static str,
+    value: &[u8],
+) -> Result<T, VaultError> {
     ciborium::from_reader(value).map_err(|_| VaultError::DoesNotOpen(tree))
 }

@@ -4,30 +4,37 @@ use std::collections::HashMap;
 
 use crate::VaultError;
 use crate::engine::{Change, Engine, Op};
+use crate::rows::LaneId;
+use crate::shared::Current;
 
 /// The changes of one commit.
 pub(crate) struct Changes<'a> {
-    engine: &'a dyn Engine,
+    current: &'a Current,
     ops: Vec<Op>,
     /// The last change of each row.
     latest: HashMap<(&'static str, Vec<u8>), usize>,
 }
 
 impl<'a> Changes<'a> {
-    pub(crate) fn new(engine: &'a dyn Engine) -> Self {
+    pub(crate) fn new(current: &'a Current) -> Self {
         Self {
-            engine,
+            current,
             ops: Vec::new(),
             latest: HashMap::new(),
         }
     }
 
     pub(crate) fn engine(&self) -> &'a dyn Engine {
-        self.engine
+        self.current.engine.as_ref()
     }
 
-    pub(crate) fn ops(&self) -> &[Op] {
-        &self.ops
+    pub(crate) fn into_ops(self) -> Vec<Op> {
+        self.ops
+    }
+
+    /// The present name of a lane.
+    pub(crate) fn lane(&self, lane: &LaneId) -> LaneId {
+        self.current.lane(lane)
     }
 
     pub(crate) fn push(&mut self, tree: &'static str, key: Vec<u8>, change: Change) {
@@ -54,7 +61,7 @@ impl<'a> Changes<'a> {
                 Some(Change::Put(value) | Change::Create(value)) => Some(value.clone()),
                 _ => None,
             }),
-            None => self.engine.load(tree, key),
+            None => self.engine().load(tree, key),
         }
     }
 }

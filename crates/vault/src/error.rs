@@ -54,6 +54,18 @@ pub enum VaultError {
     /// The person cancelled.
     #[error("cancelled")]
     Cancelled,
+    /// A re-key is under way: it is finished or undone first.
+    #[error("a re-key is under way")]
+    RekeyUnderWay,
+    /// No re-key is under way.
+    #[error("no re-key is under way")]
+    NoRekey,
+    /// The re-key has not copied everything yet.
+    #[error("the re-key is not ready to be finished")]
+    RekeyUnfinished,
+    /// A re-key to the passphrase that somebody may have seen.
+    #[error("the new passphrase is the old one")]
+    SamePassphrase,
 }
 
 impl From<io::Error> for VaultError {

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! <dir>/vault.cbor   the header (docs/protocol.md section 6)
-//! <dir>/store/       the store
+//! <dir>/store/       the store; after a re-key store-1/, store-2/ and so on, the header says which
 //! <dir>/files/       sealed attachments, on their way out or in
 //! <dir>/lock         held for the life of the process
 //! ```
 //! Only the owner may read it: folders 0700, files 0600. The header is replaced by
 //! `vault.tmp` → write → fsync → read back → rename → fsync(folder), so that a crash at any point
-//! leaves the old or the new file, both valid. Nothing here deletes a vault.
+//! leaves the old or the new file, both valid. Nothing here deletes a vault. While a re-key is under
+//! way there is a second store, with a file `unfinished` in it: without that mark no store with a
+//! higher number than the header's is ever removed, because an old header may have been put back.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -17,10 +19,12 @@ use std::path::{Path, PathBuf};
 use waxwing_crypto::vault_header::MAX_HEADER_LEN;
 
 use crate::VaultError;
+use crate::steps::{Step, reached};
 
 const HEADER: &str = "vault.cbor";
 const HEADER_DRAFT: &str = "vault.tmp";
 const STORE: &str = "store";
+const UNFINISHED: &str = "unfinished";
 const FILES: &str = "files";
 const LOCK: &str = "lock";
 
@@ -54,15 +58,73 @@ impl Folder {
         &self.dir
     }
 
-    /// Where the store lives; made when it is not there.
-    pub(crate) fn store(&self) -> Result<PathBuf, VaultError> {
-        let path = self.dir.join(STORE);
+    /// Where a store lives.
+    pub(crate) fn store(&self, number: u32) -> PathBuf {
+        match number {
+            0 => self.dir.join(STORE),
+            number => self.dir.join(format!("{STORE}-{number}")),
+        }
+    }
+
+    /// Where a store lives; made when it is not there.
+    pub(crate) fn make_store(&self, number: u32) -> Result<PathBuf, VaultError> {
+        let path = self.store(number);
         make_private_dir(&path)?;
         Ok(path)
     }
 
-    pub(crate) fn has_store(&self) -> bool {
-        self.dir.join(STORE).join("db").exists()
+    /// The numbers of the stores that are here, also of those that do not count.
+    pub(crate) fn stores(&self) -> Result<Vec<u32>, VaultError> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            match name.strip_prefix(STORE) {
+                Some("") => found.push(0),
+                Some(rest) => found.extend(
+                    rest.strip_prefix('-')
+                        .and_then(|number| number.parse::<u32>().ok())
+                        .filter(|number| *number > 0 && rest == format!("-{number}")),
+                ),
+                None => {}
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    pub(crate) fn has_store(&self, number: u32) -> bool {
+        self.store(number).join("db").exists()
+    }
+
+    /// Makes an empty store with the mark of one that is being filled.
+    pub(crate) fn begin_store(&self, number: u32) -> Result<(), VaultError> {
+        let path = self.make_store(number)?;
+        let mark = private_options()
+            .truncate(true)
+            .open(path.join(UNFINISHED))?;
+        mark.sync_all()?;
+        sync_dir(&path)?;
+        Ok(sync_dir(&self.dir)?)
+    }
+
+    pub(crate) fn is_unfinished(&self, number: u32) -> bool {
+        self.store(number).join(UNFINISHED).exists()
+    }
+
+    /// Removes the mark of a store that is being filled.
+    pub(crate) fn finish_store(&self, number: u32) -> Result<(), VaultError> {
+        let path = self.store(number);
+        match fs::remove_file(path.join(UNFINISHED)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        Ok(sync_dir(&path)?)
+    }
+
+    /// Makes what was renamed and removed in the folder survive a power cut.
+    pub(crate) fn sync(&self) -> Result<(), VaultError> {
+        Ok(sync_dir(&self.dir)?)
     }
 
     /// Where sealed attachments live; made when it is not there.
@@ -77,26 +139,81 @@ impl Folder {
         load_bounded(&self.dir.join(HEADER))
     }
 
-    /// Replaces the header. `check` sees the bytes as they were read back from the disk, before the
-    /// old header is given up; when it fails, the old header stays.
-    pub(crate) fn save_header(
+    /// Writes a header beside the one that counts. `check` sees the bytes as they were read back from
+    /// the disk.
+    pub(crate) fn draft_header(
         &self,
         bytes: &[u8],
         check: impl FnOnce(&[u8]) -> Result<(), VaultError>,
     ) -> Result<(), VaultError> {
         let draft = self.dir.join(HEADER_DRAFT);
         let mut file = private_options().truncate(true).open(&draft)?;
+        reached(Step::DraftOpened);
         file.write_all(bytes)?;
+        reached(Step::DraftWritten);
         file.sync_all()?;
+        reached(Step::DraftSynced);
         drop(file);
         let read_back = load_bounded(&draft)?.unwrap_or_default();
         if read_back != bytes {
             return Err(VaultError::Corrupt("header read back differs"));
         }
         check(&read_back)?;
-        fs::rename(&draft, self.dir.join(HEADER))?;
-        sync_dir(&self.dir)?;
+        reached(Step::DraftChecked);
         Ok(())
+    }
+
+    /// Puts the draft in the place of the header that counts.
+    ///
+    /// # Errors
+    /// Then the old header stands.
+    pub(crate) fn place_header(&self) -> Result<Placed, VaultError> {
+        fs::rename(self.dir.join(HEADER_DRAFT), self.dir.join(HEADER))?;
+        reached(Step::HeaderRenamed);
+        let placed = match sync_dir(&self.dir).or_else(|_| sync_dir(&self.dir)) {
+            Ok(()) => Placed::Durable,
+            Err(_) => Placed::Standing,
+        };
+        reached(Step::HeaderSynced);
+        Ok(placed)
+    }
+
+    /// Removes a draft that was never put in its place.
+    pub(crate) fn remove_draft(&self) -> Result<(), VaultError> {
+        match fs::remove_file(self.dir.join(HEADER_DRAFT)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Replaces the header. `check` sees the bytes as they were read back from the disk, before the
+    /// old header is given up; when it fails, the old header stays.
+    pub(crate) fn save_header(
+        &self,
+        bytes: &[u8],
+        check: impl FnOnce(&[u8]) -> Result<(), VaultError>,
+    ) -> Result<Placed, VaultError> {
+        self.draft_header(bytes, check)?;
+        self.place_header()
+    }
+}
+
+/// How sure a new header is. It counts either way: it is what every later start reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// It survives a power cut.
+    Durable,
+    /// The disk did not confirm it: a power cut may bring the old one back.
+    Standing,
+}
+
+/// Removes the folder of a store that does not count.
+pub(crate) fn remove_store(folder: &Path) -> io::Result<()> {
+    // A thread of sled may yet put a last file into it.
+    let removed = fs::remove_dir_all(folder).or_else(|_| fs::remove_dir_all(folder));
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => folder.parent().map_or(Ok(()), sync_dir),
     }
 }
 

@@ -9,8 +9,9 @@ use waxwing_wire::cbor::{self, Value};
 use zeroize::Zeroizing;
 
 use crate::VaultError;
+use crate::shared::Current;
 
-/// The epoch of record keys; grows when a vault is re-keyed.
+/// The epoch of record keys. A re-key makes another root key, and with it other keys of this epoch.
 const RECORD_EPOCH: u32 = 0;
 
 /// Everything that opens rows.
@@ -102,6 +103,16 @@ impl Keys {
             .map_err(|_| broken)
     }
 
+    /// Whether the weekly key of a stored row is still there.
+    pub(crate) fn has_epoch_of(&self, stored: &[u8]) -> bool {
+        let epochs = self
+            .prekey_epochs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let epoch = stored.first_chunk::<4>().copied().map(u32::from_be_bytes);
+        epoch.is_some_and(|epoch| epochs.contains_key(&epoch))
+    }
+
     /// As [`seal`](Self::seal), but under the weekly key `epoch` of the keyring.
     pub(crate) fn seal_in_epoch(
         &self,
@@ -155,22 +166,34 @@ fn aad(tree: &str, key: &[u8], schema: u32) -> Vec<u8> {
     ]))
 }
 
+/// The keys and the store that they open.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) current: Arc<Current>,
+}
+
 /// The shared place of the keys: full while the vault is open, empty once it is locked. Whoever is in
 /// the middle of something keeps them until he is done.
 #[derive(Clone, Default)]
-pub(crate) struct KeyCell(Arc<RwLock<Option<Arc<Keys>>>>);
+pub(crate) struct KeyCell(Arc<RwLock<Option<Opened>>>);
 
 impl KeyCell {
-    pub(crate) fn new(keys: Keys) -> Self {
-        Self(Arc::new(RwLock::new(Some(Arc::new(keys)))))
+    pub(crate) fn new(opened: Opened) -> Self {
+        Self(Arc::new(RwLock::new(Some(opened))))
     }
 
-    pub(crate) fn keys(&self) -> Result<Arc<Keys>, VaultError> {
+    pub(crate) fn opened(&self) -> Result<Opened, VaultError> {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
             .ok_or(VaultError::Locked)
+    }
+
+    /// Other keys of another store, for everybody at once.
+    pub(crate) fn exchange(&self, opened: Opened) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(opened);
     }
 
     /// Drops the keys; whoever is in the middle of something finishes it.

@@ -4,7 +4,8 @@
 //! Vault::look(dir) → None ── Vault::create ──→ (Open, RecoveryCode)
 //!                  → Locked ── unlock ──→ Open ── lock ──→ Locked
 //!                  → InUse, Corrupt { reason }
-//! Open:   keyring(), update_keyring(), rewrap(), replace_recovery(), store(), carriage()
+//! Open:   keyring(), update_keyring(), rewrap(), replace_recovery(), store(), carriage(),
+//!         begin_rekey(), step_rekey(), finish_rekey(), undo_rekey()
 //! Store:  load, all, messages, …, commit(|tx| { tx.put(&row)?; tx.carriage().append(…)?; … })
 //! Carriage (also of Locked): outbox lanes, fetched envelopes, owed acks, watched deliveries, files
 //! ```
@@ -24,8 +25,13 @@ mod folder;
 mod keys;
 mod lists;
 mod page;
+mod rekey;
 pub mod rows;
 mod shared;
+#[cfg(feature = "steps")]
+pub mod steps;
+#[cfg(not(feature = "steps"))]
+mod steps;
 mod store;
 mod trees;
 mod vault;
@@ -35,5 +41,6 @@ pub use engine::Order;
 pub use error::{UnlockError, VaultError};
 pub use files::{Files, Progress, SealedFile};
 pub use page::{Cursor, Listing, Page};
+pub use rekey::{RekeyProgress, RekeyStep};
 pub use store::{Store, Tx};
 pub use vault::{Damage, Locked, Open, State, Vault};

@@ -10,7 +10,7 @@ use crate::rows::{Head, MailBox, Message, Row as _};
 use crate::{Cursor, Listing, Order, Page, Tx, VaultError, trees};
 
 /// Schema of the index rows.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 impl MailBox {
     fn places(self) -> &'static str {
@@ -37,7 +37,9 @@ pub(crate) fn keep(message: &Message, tx: &mut Tx<'_>) -> Result<(), VaultError>
         let key = tx
             .keys()
             .hide(trees::ENVELOPES, delivery.envelope.as_ref())?;
-        let sealed = tx.seal_small(trees::ENVELOPES, &key, &name)?;
+        // The envelope too: a re-key finds the row's next key by it.
+        let value = [name.as_slice(), delivery.envelope.as_ref()].concat();
+        let sealed = tx.seal_small(trees::ENVELOPES, &key, &value)?;
         tx.changes_mut().put(trees::ENVELOPES, key, sealed);
     }
     let key = tx.keys().hide(trees::UNOPENED, &name)?;
@@ -145,14 +147,21 @@ pub(crate) fn find_envelope(
         return Ok(None);
     };
     let broken = VaultError::DoesNotOpen(trees::ENVELOPES);
-    let name = keys.open(trees::ENVELOPES, SCHEMA, &key, &stored)?;
-    let (mailbox, id) = name.split_first().ok_or(broken)?;
+    let value = keys.open(trees::ENVELOPES, SCHEMA, &key, &stored)?;
+    let (mailbox, rest) = value.split_first().ok_or(broken)?;
+    let (id, _) = rest.split_first_chunk::<16>().ok_or(broken)?;
     let mailbox = match mailbox {
         0 => MailBox::Inbox,
         _ => MailBox::Sent,
     };
-    Ok(Some((
-        mailbox,
-        MessageId::try_from(id).map_err(|_| broken)?,
-    )))
+    Ok(Some((mailbox, MessageId::new(*id))))
+}
+
+/// The message of a place.
+pub(crate) fn message_at(
+    tree: &'static str,
+    opened: &[u8],
+) -> Result<(MailBox, MessageId), VaultError> {
+    let head: Head = decode(tree, opened)?;
+    Ok((head.mailbox, head.id))
 }

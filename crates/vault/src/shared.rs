@@ -1,46 +1,125 @@
-//! What the locked and the open vault have in common: the folder, the store, and durable commits.
+//! What the locked and the open vault have in common: the folder, the store that counts, and durable
+//! commits.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::VaultError;
-use crate::changes::Changes;
-use crate::engine::Engine;
+use crate::engine::{Engine, Op};
 use crate::folder::Folder;
+use crate::rekey::Journal;
+use crate::rows::LaneId;
 
 /// One profile of this process.
 pub(crate) struct Shared {
     pub(crate) folder: Folder,
-    pub(crate) engine: Box<dyn Engine>,
+    /// Exchanged as a whole when a re-key is finished; who is reading finishes with the old one.
+    current: RwLock<Arc<Current>>,
     /// One commit is gathered at a time, so that what it read still holds when it is applied.
-    writer: Mutex<()>,
-    durable: GroupCommit,
+    writer: Mutex<Journal>,
 }
 
-impl Shared {
-    pub(crate) fn new(folder: Folder, engine: Box<dyn Engine>) -> Self {
+/// A store and what belongs to it alone.
+pub(crate) struct Current {
+    pub(crate) engine: Box<dyn Engine>,
+    durable: GroupCommit,
+    /// What lanes were called before this process finished a re-key: rows that were read then are
+    /// still asked about under that name.
+    lanes: HashMap<LaneId, LaneId>,
+    /// Behind the engine, which is dropped first.
+    grave: Grave,
+}
+
+impl Current {
+    pub(crate) fn new(engine: Box<dyn Engine>) -> Self {
         Self {
-            folder,
             engine,
-            writer: Mutex::default(),
             durable: GroupCommit::default(),
+            lanes: HashMap::new(),
+            grave: Grave::default(),
         }
     }
 
+    /// The present name of a lane.
+    pub(crate) fn lane(&self, lane: &LaneId) -> LaneId {
+        *self.lanes.get(lane).unwrap_or(lane)
+    }
+
+    /// Takes over from `before`, whose lanes `renamed` gives their present names.
+    pub(crate) fn follow(&mut self, before: &Self, renamed: HashMap<LaneId, LaneId>) {
+        let present = |lane: &LaneId| *renamed.get(lane).unwrap_or(lane);
+        self.lanes = before
+            .lanes
+            .iter()
+            .map(|(old, lane)| (*old, present(lane)))
+            .collect();
+        self.lanes.extend(renamed);
+    }
+
+    /// Removes the folder of this store when its last reader is gone.
+    pub(crate) fn bury(&self, folder: PathBuf) {
+        // Only the first call counts, and there is only one.
+        let _ = self.grave.0.set(folder);
+    }
+}
+
+/// The folder of a store that does not count any more.
+#[derive(Default)]
+struct Grave(OnceLock<PathBuf>);
+
+impl Drop for Grave {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0.get() {
+            // What stays is removed at the next unlock.
+            let _ = crate::folder::remove_store(folder);
+            crate::steps::reached(crate::steps::Step::OldStoreRemoved);
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(folder: Folder, engine: Box<dyn Engine>, journal: Journal) -> Self {
+        Self {
+            folder,
+            current: RwLock::new(Arc::new(Current::new(engine))),
+            writer: Mutex::new(journal),
+        }
+    }
+
+    /// The store that counts.
+    pub(crate) fn current(&self) -> Arc<Current> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+
+    /// The writer's place: nobody commits while it is held.
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Journal> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes another store the one that counts. Whoever calls this holds the writer's place.
+    pub(crate) fn exchange(&self, _writer: &mut Journal, next: Arc<Current>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
     /// Gathers changes, makes all of them or none, and returns when they survive a power cut.
-    pub(crate) fn commit<'a, T, E: From<VaultError>>(
-        &'a self,
-        work: impl FnOnce(Changes<'a>) -> Result<(T, Changes<'a>), E>,
+    pub(crate) fn commit<T, E: From<VaultError>>(
+        &self,
+        work: impl FnOnce(&Current) -> Result<(T, Vec<Op>), E>,
     ) -> Result<T, E> {
-        let (out, ticket) = {
-            let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let (out, changes) = work(Changes::new(self.engine.as_ref()))?;
-            if changes.ops().is_empty() {
+        let (out, ticket, current) = {
+            let mut journal = self.writer();
+            let current = self.current();
+            let (out, mut ops) = work(&current)?;
+            if ops.is_empty() {
                 return Ok(out);
             }
-            self.engine.apply(changes.ops())?;
-            (out, self.durable.applied())
+            journal.note(current.engine.as_ref(), &mut ops)?;
+            current.engine.apply(&ops)?;
+            (out, current.durable.applied(), current)
         };
-        self.durable.wait(ticket, self.engine.as_ref())?;
+        current.durable.wait(ticket, current.engine.as_ref())?;
         Ok(out)
     }
 }

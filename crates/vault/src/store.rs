@@ -19,7 +19,7 @@ use waxwing_wire::ids::{AccountId, Digest, EnvelopeId, MessageId};
 use crate::carriage::{Carriage, CarriageTx};
 use crate::changes::Changes;
 use crate::engine::Change;
-use crate::keys::{KeyCell, Keys, decode, encode};
+use crate::keys::{KeyCell, Keys, Opened, decode, encode};
 use crate::rows::{Activity, ActivityKind, Head, LaneId, MailBox, PrekeySecret, Replay, Row};
 use crate::shared::Shared;
 use crate::{Cursor, Listing, Page, VaultError, lists, trees};
@@ -41,9 +41,9 @@ impl Store {
     /// # Errors
     /// [`VaultError`].
     pub fn load<T: Row>(&self, key: &T::Key) -> Result<Option<T>, VaultError> {
-        let keys = self.cell.keys()?;
+        let Opened { keys, current } = self.cell.opened()?;
         let key = row_key::<T>(&keys, key)?;
-        let stored = self.shared.engine.load(T::TREE, &key)?;
+        let stored = current.engine.load(T::TREE, &key)?;
         stored.map_or(Ok(None), |stored| open(&keys, &key, &stored))
     }
 
@@ -52,8 +52,8 @@ impl Store {
     /// # Errors
     /// [`VaultError`].
     pub fn all<T: Row>(&self) -> Result<Vec<T>, VaultError> {
-        let keys = self.cell.keys()?;
-        let rows = crate::engine::all_rows(self.shared.engine.as_ref(), T::TREE)?;
+        let Opened { keys, current } = self.cell.opened()?;
+        let rows = crate::engine::all_rows(current.engine.as_ref(), T::TREE)?;
         rows.iter()
             .filter_map(|(key, stored)| open(&keys, key, stored).transpose())
             .collect()
@@ -64,8 +64,7 @@ impl Store {
     /// # Errors
     /// [`VaultError`].
     pub fn count<T: Row>(&self) -> Result<u64, VaultError> {
-        self.cell.keys()?;
-        self.shared.engine.count(T::TREE, &[])
+        self.cell.opened()?.current.engine.count(T::TREE, &[])
     }
 
     /// A page of one list of messages, in the order in which they came to stand in it.
@@ -73,8 +72,8 @@ impl Store {
     /// # Errors
     /// [`VaultError`].
     pub fn messages(&self, mailbox: MailBox, page: &Page) -> Result<Listing<Head>, VaultError> {
-        let keys = self.cell.keys()?;
-        lists::page(self.shared.engine.as_ref(), &keys, mailbox, page)
+        let Opened { keys, current } = self.cell.opened()?;
+        lists::page(current.engine.as_ref(), &keys, mailbox, page)
     }
 
     /// How many received messages the person has not looked at.
@@ -82,8 +81,11 @@ impl Store {
     /// # Errors
     /// [`VaultError`].
     pub fn unopened(&self) -> Result<u64, VaultError> {
-        self.cell.keys()?;
-        self.shared.engine.count(trees::UNOPENED, &[])
+        self.cell
+            .opened()?
+            .current
+            .engine
+            .count(trees::UNOPENED, &[])
     }
 
     /// The sent message that went in an envelope, also in an earlier envelope of it.
@@ -94,8 +96,8 @@ impl Store {
         &self,
         envelope: &EnvelopeId,
     ) -> Result<Option<(MailBox, MessageId)>, VaultError> {
-        let keys = self.cell.keys()?;
-        lists::find_envelope(self.shared.engine.as_ref(), &keys, envelope)
+        let Opened { keys, current } = self.cell.opened()?;
+        lists::find_envelope(current.engine.as_ref(), &keys, envelope)
     }
 
     /// Whether a message was accepted before (docs/protocol.md section 4).
@@ -111,8 +113,8 @@ impl Store {
     /// # Errors
     /// [`VaultError`].
     pub fn activity(&self, page: &Page) -> Result<Listing<Activity>, VaultError> {
-        let keys = self.cell.keys()?;
-        let engine = self.shared.engine.as_ref();
+        let Opened { keys, current } = self.cell.opened()?;
+        let engine = current.engine.as_ref();
         let after = page.after.as_ref().map(|cursor| cursor.0.as_slice());
         let rows = engine.page(Activity::TREE, &[], after, page.order, page.limit)?;
         let next = crate::page::next(&rows, page.limit);
@@ -150,7 +152,16 @@ impl Store {
     /// # Errors
     /// [`VaultError::Locked`].
     pub fn lane(&self, recipient: &AccountId) -> Result<LaneId, VaultError> {
-        lane(&*self.cell.keys()?, recipient)
+        lane(&self.cell.opened()?.keys, recipient)
+    }
+
+    /// Whether a lane is this recipient's, also under the name that it had before a re-key.
+    ///
+    /// # Errors
+    /// [`VaultError::Locked`].
+    pub fn is_lane_of(&self, id: &LaneId, recipient: &AccountId) -> Result<bool, VaultError> {
+        let Opened { keys, current } = self.cell.opened()?;
+        Ok(lane(&keys, recipient)? == current.lane(id))
     }
 
     /// The rows that are readable while locked.
@@ -174,16 +185,16 @@ impl Store {
         R: CryptoRng + ?Sized,
         E: From<VaultError>,
     {
-        let keys = self.cell.keys()?;
-        self.shared.commit(|changes| {
+        self.shared.commit(|current| {
+            let keys = self.cell.opened()?.keys;
             let mut tx = Tx {
                 keys: &keys,
                 rng: &mut rng,
-                carriage: CarriageTx::new(changes),
+                carriage: CarriageTx::new(Changes::new(current)),
                 activity_tail: None,
             };
             let out = work(&mut tx)?;
-            Ok((out, tx.carriage.into_changes()))
+            Ok((out, tx.carriage.into_ops()))
         })
     }
 }
@@ -382,7 +393,7 @@ fn row_key<T: Row>(keys: &Keys, key: &T::Key) -> Result<Vec<u8>, VaultError> {
     keys.hide(T::TREE, &name)
 }
 
-fn lane(keys: &Keys, recipient: &AccountId) -> Result<LaneId, VaultError> {
+pub(crate) fn lane(keys: &Keys, recipient: &AccountId) -> Result<LaneId, VaultError> {
     let hidden = keys.hide(trees::LANES, recipient.as_bytes())?;
     let (id, _) = hidden
         .split_first_chunk()

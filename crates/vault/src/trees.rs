@@ -44,5 +44,13 @@ pub(crate) const FETCHED: &str = "carriage/fetched";
 pub(crate) const OWED: &str = "carriage/owed";
 /// Deliveries that are watched.
 pub(crate) const WATCH: &str = "carriage/watch";
+/// While a re-key is under way: which rows changed since, in order.
+pub(crate) const JOURNAL: &str = "rekey/journal";
+/// While a re-key is under way: how far it is.
+pub(crate) const REKEY: &str = "rekey/state";
 /// Small open values, the relays and mailbox cursors among them.
 pub(crate) const PLAIN: &str = "carriage/plain";
+
+/// Trees whose rows are readable while locked.
+#[cfg(test)]
+pub(crate) const CARRIED: &[&str] = &[OUTBOX, SUBMISSIONS, INCOMING, FETCHED, OWED, WATCH, PLAIN];

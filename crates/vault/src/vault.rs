@@ -9,6 +9,7 @@
 //! * the header in memory is the header on disk;
 //! * a failed change of passphrase leaves the old one valid: the new header is read back from the
 //!   disk and opened with the new passphrase before it takes the old one's place;
+//! * a header that has taken that place is never told as failed;
 //! * nothing here deletes a vault.
 
 use std::path::{Path, PathBuf};
@@ -20,8 +21,9 @@ use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::vault_header::{Header, HeaderError, Keyring, RootKey};
 
 use crate::engine::{Engine as _, SledEngine};
-use crate::folder::{self, Folder};
-use crate::keys::{KeyCell, Keys};
+use crate::folder::{self, Folder, Placed};
+use crate::keys::{KeyCell, Keys, Opened};
+use crate::rekey::{Journal, RekeyProgress, Under, clear_leftovers, under_way};
 use crate::shared::Shared;
 use crate::{Carriage, Store, UnlockError, VaultError};
 
@@ -71,10 +73,15 @@ impl Vault {
         };
         let corrupt = |reason| Ok(State::Corrupt { reason });
         let header = match folder.load_header()?.as_deref().map(Header::decode) {
-            None if !folder.has_store() => return Ok(State::None),
             None => {
+                if folder.stores()?.iter().any(|number| *number > 0) {
+                    return corrupt(Damage::HeaderMissing);
+                }
+                if !folder.has_store(0) {
+                    return Ok(State::None);
+                }
                 // A creation that was cut off leaves an empty store; anything else is a loss.
-                return match open_engine(&folder).and_then(|engine| engine.is_empty()) {
+                return match open_engine(&folder, 0).and_then(|engine| engine.is_empty()) {
                     Ok(true) => Ok(State::None),
                     _ => corrupt(Damage::HeaderMissing),
                 };
@@ -84,11 +91,20 @@ impl Vault {
             Some(Err(_)) => return corrupt(Damage::Header("header")),
             Some(Ok(header)) => Box::new(header),
         };
-        match open_engine(&folder) {
-            Ok(engine) => Ok(State::Locked(Locked {
-                shared: Arc::new(Shared::new(folder, Box::new(engine))),
-                header,
-            })),
+        let mut others = folder.stores()?;
+        others.retain(|number| *number != header.store());
+        if !folder.has_store(header.store()) && others.iter().any(|n| folder.has_store(*n)) {
+            // An older or a newer header was put in the place of the right one.
+            return corrupt(Damage::Store("another store than the header's"));
+        }
+        match open_engine(&folder, header.store()) {
+            Ok(engine) => {
+                let journal = Journal::new(header.next_store().is_some());
+                Ok(State::Locked(Locked {
+                    shared: Arc::new(Shared::new(folder, Box::new(engine), journal)),
+                    header,
+                }))
+            }
             Err(VaultError::Corrupt(what)) => corrupt(Damage::Store(what)),
             Err(error) => Err(error),
         }
@@ -111,8 +127,8 @@ impl Vault {
         if folder.load_header()?.is_some() {
             return Err(VaultError::AlreadyThere);
         }
-        let engine = open_engine(&folder)?;
-        if !engine.is_empty()? {
+        let engine = open_engine(&folder, 0)?;
+        if !engine.is_empty()? || folder.stores()?.len() > 1 {
             return Err(VaultError::AlreadyThere);
         }
         let (header, root, code) = Header::create(passphrase, params, &keyring, rng)?;
@@ -121,7 +137,7 @@ impl Vault {
         if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
             folder::sync_dir(parent)?;
         }
-        let shared = Arc::new(Shared::new(folder, Box::new(engine)));
+        let shared = Arc::new(Shared::new(folder, Box::new(engine), Journal::new(false)));
         Ok((Open::new(shared, Box::new(header), root, keyring), code))
     }
 
@@ -137,8 +153,8 @@ impl Vault {
     }
 }
 
-fn open_engine(folder: &Folder) -> Result<SledEngine, VaultError> {
-    SledEngine::open(&folder.store()?)
+fn open_engine(folder: &Folder, number: u32) -> Result<SledEngine, VaultError> {
+    SledEngine::open(&folder.make_store(number)?)
 }
 
 /// A vault without its keys.
@@ -176,6 +192,12 @@ impl Locked {
         self.header.generation()
     }
 
+    /// How far a re-key is; `None` when none is under way. It goes on, or is undone, after an unlock
+    /// with what opened the vault before.
+    pub fn rekey(&self) -> Option<RekeyProgress> {
+        under_way(&self.shared, &self.header)
+    }
+
     /// What can be carried while locked.
     pub fn carriage(&self) -> Carriage {
         Carriage::new(Arc::clone(&self.shared))
@@ -187,7 +209,10 @@ impl Locked {
             Ok((root, keyring))
         });
         match opened {
-            Ok((root, keyring)) => Ok(Open::new(self.shared, self.header, root, keyring)),
+            Ok((root, keyring)) => {
+                clear_leftovers(&self.shared, &self.header);
+                Ok(Open::new(self.shared, self.header, root, keyring))
+            }
             Err(error) => Err((self, error.into())),
         }
     }
@@ -203,20 +228,26 @@ impl core::fmt::Debug for Locked {
 
 /// A vault with its keys. Dropping it locks it.
 pub struct Open {
-    shared: Arc<Shared>,
-    header: Box<Header>,
-    keyring: Keyring,
-    cell: KeyCell,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) header: Box<Header>,
+    pub(crate) keyring: Keyring,
+    pub(crate) cell: KeyCell,
+    /// The next store of a re-key that goes on.
+    pub(crate) under: Option<Under>,
 }
 
 impl Open {
     fn new(shared: Arc<Shared>, header: Box<Header>, root: RootKey, keyring: Keyring) -> Self {
-        let cell = KeyCell::new(Keys::derive(root, &keyring));
+        let cell = KeyCell::new(Opened {
+            keys: Arc::new(Keys::derive(root, &keyring)),
+            current: shared.current(),
+        });
         Self {
             shared,
             header,
             keyring,
             cell,
+            under: None,
         }
     }
 
@@ -306,10 +337,13 @@ impl Open {
     {
         let mut keyring = self.keyring.duplicate();
         let out = change(&mut keyring, rng)?;
-        let keys = self.cell.keys()?;
+        let keys = self.cell.opened()?.keys;
         let header = self.header.with_keyring(keys.root(), &keyring, rng);
         self.adopt(header, |_| Ok(()))?;
         keys.follow(&keyring);
+        if let Some(under) = &self.under {
+            under.follow_keyring(&keyring);
+        }
         self.keyring = keyring;
         Ok(out)
     }
@@ -319,8 +353,8 @@ impl Open {
     /// gives up the old one. No record is re-encrypted. Slow (three stretches).
     ///
     /// # Errors
-    /// [`VaultError::WrongPassphrase`] when `current` is not; [`VaultError::NotEnoughMemory`]; errors
-    /// of the disk. The old passphrase stays valid then.
+    /// [`VaultError::WrongPassphrase`] when `current` is not; [`VaultError::NotEnoughMemory`];
+    /// [`VaultError::RekeyUnderWay`]; errors of the disk. The old passphrase stays valid then.
     pub fn rewrap<R: CryptoRng + ?Sized>(
         &mut self,
         current: &Passphrase,
@@ -328,13 +362,17 @@ impl Open {
         params: KdfParams,
         rng: &mut R,
     ) -> Result<(), VaultError> {
+        if self.header.next_store().is_some() {
+            return Err(VaultError::RekeyUnderWay);
+        }
         if !self.check_passphrase(current)? {
             return Err(VaultError::WrongPassphrase);
         }
         self.set_passphrase(new, params, rng)
     }
 
-    /// Sets a new passphrase after an unlock by recovery code, when the current one is lost.
+    /// Sets a new passphrase after an unlock by recovery code, when the current one is lost. A re-key
+    /// stays under way.
     ///
     /// # Errors
     /// [`VaultError::WrongPassphrase`] when `code` is not this vault's; else as
@@ -356,16 +394,20 @@ impl Open {
     /// vault (older backups of it, still).
     ///
     /// # Errors
-    /// [`VaultError::WrongPassphrase`], [`VaultError::NotEnoughMemory`], errors of the disk.
+    /// [`VaultError::WrongPassphrase`], [`VaultError::NotEnoughMemory`],
+    /// [`VaultError::RekeyUnderWay`], errors of the disk.
     pub fn replace_recovery<R: CryptoRng + ?Sized>(
         &mut self,
         current: &Passphrase,
         rng: &mut R,
     ) -> Result<RecoveryCode, VaultError> {
+        if self.header.next_store().is_some() {
+            return Err(VaultError::RekeyUnderWay);
+        }
         if !self.check_passphrase(current)? {
             return Err(VaultError::WrongPassphrase);
         }
-        let keys = self.cell.keys()?;
+        let keys = self.cell.opened()?.keys;
         let (header, code) = self
             .header
             .with_new_recovery(keys.root(), &self.keyring, rng);
@@ -382,33 +424,34 @@ impl Open {
         params: KdfParams,
         rng: &mut R,
     ) -> Result<(), VaultError> {
-        let keys = self.cell.keys()?;
+        let keys = self.cell.opened()?.keys;
         let header = self
             .header
             .with_passphrase(keys.root(), &self.keyring, new, params, rng)?;
         self.adopt(header, |read_back| {
             let root = read_back.unwrap_with_passphrase(new)?;
             read_back.open_keyring(&root).map(drop)
-        })
+        })?;
+        Ok(())
     }
 
-    /// Writes a header and keeps it once it stands on disk.
-    fn adopt(
+    /// Writes a header and keeps it once it stands in its place. When the disk does not confirm the
+    /// last step it stands all the same, and every later start reads it: that is no failure of the
+    /// change. Only a power cut may then bring the old header back.
+    pub(crate) fn adopt(
         &mut self,
         header: Header,
         check: impl FnOnce(&Header) -> Result<(), HeaderError>,
-    ) -> Result<(), VaultError> {
-        let bytes = header.encode();
-        let saved = self.shared.folder.save_header(&bytes, |read_back| {
-            check(&Header::decode(read_back)?)?;
-            Ok(())
-        });
-        // A failed sync after the rename leaves the new file in place: memory must follow the disk.
-        let stands = saved.is_ok() || self.shared.folder.load_header()?.as_ref() == Some(&bytes);
-        if stands {
-            *self.header = header;
-        }
-        saved
+    ) -> Result<Placed, VaultError> {
+        let placed = self
+            .shared
+            .folder
+            .save_header(&header.encode(), |read_back| {
+                check(&Header::decode(read_back)?)?;
+                Ok(())
+            })?;
+        *self.header = header;
+        Ok(placed)
     }
 }
 

@@ -82,14 +82,36 @@ impl Home {
 
     /// The store opened behind the vault's back, as a disk attacker would.
     pub fn raw_store(&self) -> sled::Db {
-        for _ in 0..1000 {
-            if let Ok(db) = sled::open(self.dir.join("store")) {
-                return db;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        panic!("the store stays locked");
+        raw(&self.dir.join("store"))
     }
+}
+
+/// A store opened behind the vault's back.
+pub fn raw(store: &Path) -> sled::Db {
+    for _ in 0..1000 {
+        if let Ok(db) = sled::open(store) {
+            return db;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("the store stays locked");
+}
+
+/// Closes the vault and reads the row keys of a tree of its newest store.
+pub fn raw_keys(home: &Home, open: Open, tree: &str) -> Vec<Vec<u8>> {
+    drop(open);
+    let numbered = home.dir.join("store-1");
+    let store = if numbered.exists() {
+        numbered
+    } else {
+        home.dir.join("store")
+    };
+    let db = raw(&store);
+    let rows = db.open_tree(tree).unwrap();
+    rows.iter()
+        .keys()
+        .map(|key| key.unwrap().to_vec())
+        .collect()
 }
 
 pub fn locked(dir: &Path) -> Locked {

@@ -1,0 +1,42 @@
+//! What a crash left behind, seen and cleared at the next unlock.
+
+use waxwing_crypto::vault_header::Header;
+
+use super::{RekeyProgress, copy};
+use crate::folder;
+use crate::shared::Shared;
+
+/// How far a re-key is; `None` when none is under way.
+pub(crate) fn under_way(shared: &Shared, header: &Header) -> Option<RekeyProgress> {
+    header.next_store()?;
+    let nothing_yet = RekeyProgress {
+        copied: 0,
+        total: 0,
+    };
+    let current = shared.current();
+    Some(copy::progress(current.engine.as_ref()).unwrap_or(nothing_yet))
+}
+
+/// Removes what neither counts nor is under way: the store and the draft of a header that a crash
+/// left. Only once the keyring was opened, because then the header is no forgery and names its
+/// store. What cannot be removed now is tried again at the next unlock.
+pub(crate) fn clear_leftovers(shared: &Shared, header: &Header) {
+    let folder = &shared.folder;
+    // A header that a power cut may take back must not cost the store that the one before names.
+    if folder.sync().is_err() {
+        return;
+    }
+    let _ = folder.remove_draft();
+    for number in folder.stores().unwrap_or_default() {
+        if number == header.store() {
+            let _ = folder.finish_store(number);
+        } else if header.next_store() == Some(number) {
+            // Under way.
+        } else if number < header.store() || folder.is_unfinished(number) {
+            let _ = folder::remove_store(&folder.store(number));
+        }
+    }
+    if header.next_store().is_none() {
+        let _ = copy::clear_traces(shared.current().engine.as_ref());
+    }
+}

@@ -1,0 +1,101 @@
+//! The named moments of a change of the vault's keys, so that a test can stop the process at each.
+//!
+//! Only with the feature `steps` does anybody hear of them; without it every call is empty.
+
+/// A moment between two acts on the disk, named by what was just done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "steps"), allow(unreachable_pub))]
+pub enum Step {
+    /// Header: the draft is open and empty.
+    DraftOpened,
+    /// Header: the draft is written.
+    DraftWritten,
+    /// Header: the draft is on the disk.
+    DraftSynced,
+    /// Header: the draft was read back and opened.
+    DraftChecked,
+    /// Header: the draft has the header's name.
+    HeaderRenamed,
+    /// Header: the name is on the disk.
+    HeaderSynced,
+    /// Re-key: the next store's folder is made.
+    NextMade,
+    /// Re-key: the header with the next root key stands.
+    Begun,
+    /// Re-key: changes of the old store are noted from here on.
+    Noting,
+    /// Re-key: rows are in the next store, not yet on the disk.
+    RowsCopied,
+    /// Re-key: these rows are on the disk.
+    RowsSynced,
+    /// Re-key: noted changes are in the next store and on the disk.
+    NotesFollowed,
+    /// Re-key: these notes are removed.
+    NotesRemoved,
+    /// Re-key: nobody else may write.
+    WriterStopped,
+    /// Re-key: every change is in the next store.
+    AllFollowed,
+    /// Re-key: the outbox is in the next store.
+    OutboxCopied,
+    /// Re-key: the next store is on the disk, counted and sampled.
+    Verified,
+    /// Re-key: the header names the next store.
+    Committed,
+    /// Re-key: all handles have the next store.
+    Exchanged,
+    /// Re-key: the old store is gone from the folder.
+    OldStoreRemoved,
+    /// Re-key: nothing of it is left to clear.
+    Cleared,
+    /// Undoing: the header has no next root key any more.
+    Undone,
+    /// Undoing: the next store is gone from the folder.
+    NextRemoved,
+}
+
+/// Every step, in the order in which a person's change comes by it.
+#[cfg(feature = "steps")]
+pub const ALL: [Step; 23] = [
+    Step::DraftOpened,
+    Step::DraftWritten,
+    Step::DraftSynced,
+    Step::DraftChecked,
+    Step::HeaderRenamed,
+    Step::HeaderSynced,
+    Step::NextMade,
+    Step::Begun,
+    Step::Noting,
+    Step::RowsCopied,
+    Step::RowsSynced,
+    Step::NotesFollowed,
+    Step::NotesRemoved,
+    Step::WriterStopped,
+    Step::AllFollowed,
+    Step::OutboxCopied,
+    Step::Verified,
+    Step::Committed,
+    Step::Exchanged,
+    Step::OldStoreRemoved,
+    Step::Cleared,
+    Step::Undone,
+    Step::NextRemoved,
+];
+
+#[cfg(feature = "steps")]
+static WATCHER: std::sync::OnceLock<fn(Step)> = std::sync::OnceLock::new();
+
+/// Calls `watcher` at every step from now on, on the thread that takes it. The first caller stays.
+#[cfg(feature = "steps")]
+pub fn watch(watcher: fn(Step)) {
+    let _ = WATCHER.set(watcher);
+}
+
+pub(crate) fn reached(step: Step) {
+    #[cfg(feature = "steps")]
+    if let Some(watcher) = WATCHER.get() {
+        watcher(step);
+    }
+    #[cfg(not(feature = "steps"))]
+    let _ = step;
+}
