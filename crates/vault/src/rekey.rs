@@ -16,6 +16,7 @@
 //! Invariants:
 //! * until the header is replaced, nothing of the old store is changed but by those who write;
 //! * what is not on the disk in the next store is in the old one, with a note or ahead of the pages;
+//! * what is in the next store was on the disk in the old one before;
 //! * the header is replaced only after it was read back and opened with the new passphrase and the
 //!   new code, and after the next store was counted and sample-read while nobody else could write.
 
@@ -44,8 +45,9 @@ use crate::{Open, VaultError};
 
 /// Beside twice the store: room to go on working meanwhile.
 const SPARE_BYTES: u64 = 64 << 20;
-/// Rounds in which noted changes are followed before the writers are stopped for the last one.
-const ROUNDS: usize = 64;
+/// After so many rounds of following, those who write are as fast: the rest is followed when they
+/// are stopped.
+const ROUNDS: u32 = 8;
 
 /// How far a re-key is, in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +184,8 @@ impl Open {
         let old = self.cell.opened()?;
         let under = self.under()?;
         if under.mark.is_done() {
-            if !under.follow(&old, &mut rng)? {
+            under.rounds += 1;
+            if !under.follow(&old, &mut rng)? || under.rounds > ROUNDS {
                 return Ok(RekeyStep::Ready);
             }
         } else {
@@ -214,11 +217,6 @@ impl Open {
         let under = self.under()?;
         if !under.mark.is_done() {
             return Err(VaultError::RekeyUnfinished);
-        }
-        for _ in 0..ROUNDS {
-            if !under.follow(&old, &mut rng)? {
-                break;
-            }
         }
         let mut under = self.under.take().ok_or(VaultError::NoRekey)?;
         let before = self.header.store();
@@ -261,6 +259,11 @@ impl Open {
             read_back.open_keyring(&read_back.unwrap_with_recovery(code)?)?;
             Ok(())
         })?;
+        for _ in 0..ROUNDS {
+            if !under.follow(old, rng)? {
+                break;
+            }
+        }
         let mut writer = self.shared.writer();
         reached(Step::WriterStopped);
         while under.follow(old, rng)? {}
@@ -317,8 +320,12 @@ impl Open {
             let root = self.header.open_next(self.cell.opened()?.keys.root())?;
             let folder = &self.shared.folder;
             folder.begin_store(number)?;
-            Under::open(&folder.store(number), Keys::derive(root, &self.keyring))?
+            let keys = Keys::derive(root, &self.keyring);
+            Box::new(Under::open(&folder.store(number), keys)?)
         };
         Ok(self.under.insert(under))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,7 +233,7 @@ pub struct Open {
     pub(crate) keyring: Keyring,
     pub(crate) cell: KeyCell,
     /// The next store of a re-key that goes on.
-    pub(crate) under: Option<Under>,
+    pub(crate) under: Option<Box<Under>>,
 }
 
 impl Open {

@@ -4,8 +4,10 @@
 mod support;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ciborium::Value;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use support::{EPOCH, Home, contact, home, message, outgoing, passphrase, prekey};
@@ -43,41 +45,45 @@ fn draft(byte: u8, body: &str) -> Draft {
 /// Rows of every kind, some of them changed and removed again.
 fn fill(open: &Open, rng: &mut StdRng) {
     let store = open.store();
-    for byte in 1..=150 {
+    let bytes: Vec<u8> = (1..=150).collect();
+    for some in bytes.chunks(10) {
         store
             .commit(rng, |tx| {
-                tx.put(&contact(byte))?;
-                tx.put(&message(
-                    MailBox::Inbox,
-                    byte,
-                    &"long ".repeat(40 * usize::from(byte)),
-                ))?;
-                tx.put(&message(MailBox::Sent, byte, "short"))?;
-                tx.put(&draft(byte, "half a sentence"))?;
-                tx.put(&prekey(byte, EPOCH))?;
-                tx.create(&Replay {
-                    sender: AccountId::new([byte; 32]),
-                    message: MessageId::new([byte; 16]),
-                    until: 9,
-                })?;
-                tx.record(u64::from(byte), ActivityKind::CardPublished, "line")?;
-                let mut row = outgoing(tx.lane(&AccountId::new([1 + byte % 5; 32]))?, byte);
-                tx.carriage().append(&mut row, &vec![byte; 9000])?;
-                let place = Place {
-                    relay: u32::from(byte % 2),
-                    seq: u64::from(byte),
-                };
-                tx.carriage().keep(place, 1, 2, &vec![byte; 700])?;
-                tx.carriage().watch(&Watch {
-                    envelope: EnvelopeId::new([byte; 16]),
-                    to: MailboxId::new([byte; 16]),
-                    relay: 0,
-                    state: waxwing_vault::rows::DeliveryState::AtRelay,
-                    since: 1,
-                    unapplied: true,
-                    statement: None,
-                    until: 99,
-                })
+                for byte in some.iter().copied() {
+                    tx.put(&contact(byte))?;
+                    tx.put(&message(
+                        MailBox::Inbox,
+                        byte,
+                        &"long ".repeat(40 * usize::from(byte)),
+                    ))?;
+                    tx.put(&message(MailBox::Sent, byte, "short"))?;
+                    tx.put(&draft(byte, "half a sentence"))?;
+                    tx.put(&prekey(byte, EPOCH))?;
+                    tx.create(&Replay {
+                        sender: AccountId::new([byte; 32]),
+                        message: MessageId::new([byte; 16]),
+                        until: 9,
+                    })?;
+                    tx.record(u64::from(byte), ActivityKind::CardPublished, "line")?;
+                    let mut row = outgoing(tx.lane(&AccountId::new([1 + byte % 5; 32]))?, byte);
+                    tx.carriage().append(&mut row, &vec![byte; 9000])?;
+                    let place = Place {
+                        relay: u32::from(byte % 2),
+                        seq: u64::from(byte),
+                    };
+                    tx.carriage().keep(place, 1, 2, &vec![byte; 700])?;
+                    tx.carriage().watch(&Watch {
+                        envelope: EnvelopeId::new([byte; 16]),
+                        to: MailboxId::new([byte; 16]),
+                        relay: 0,
+                        state: waxwing_vault::rows::DeliveryState::AtRelay,
+                        since: 1,
+                        unapplied: true,
+                        statement: None,
+                        until: 99,
+                    })?;
+                }
+                Ok::<_, VaultError>(())
             })
             .unwrap();
     }
@@ -248,6 +254,28 @@ fn only_opens(home: &Home, right: &Passphrase, wrong: &Passphrase) -> Open {
     locked.unlock(right).unwrap()
 }
 
+/// The wrapped root keys of a header's slots (docs/protocol.md section 6).
+fn wrapped_keys(header: &Path) -> Vec<Vec<u8>> {
+    let field = |value: &Value, label: i64| {
+        let mut entries = value.as_map().unwrap().iter();
+        let found = entries.find(|(key, _)| *key == Value::from(label));
+        found.unwrap().1.clone()
+    };
+    let header: Value = ciborium::from_reader(fs::read(header).unwrap().as_slice()).unwrap();
+    let slots = field(&header, 4).into_array().unwrap();
+    let wrapped = slots.iter().map(|slot| field(slot, 5).into_bytes());
+    wrapped.map(Result::unwrap).collect()
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let (dirs, mut found): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    found.extend(dirs.iter().flat_map(|dir| files(dir)));
+    found
+}
+
 #[test]
 fn everything_is_the_same_under_the_new_keys_and_nothing_of_the_old_is_left() {
     let mut home = home();
@@ -255,6 +283,7 @@ fn everything_is_the_same_under_the_new_keys_and_nothing_of_the_old_is_left() {
     fill(&open, &mut home.rng);
     let before = see(&open);
     let old_names: Vec<Vec<u8>> = support::raw_keys(&home, open, "messages");
+    let old_slots = wrapped_keys(&home.dir.join("vault.cbor"));
     let mut open = home.unlock();
     let code = begin(&mut open, &mut home.rng);
     assert_eq!(open.rekey().unwrap().copied, 0);
@@ -267,6 +296,13 @@ fn everything_is_the_same_under_the_new_keys_and_nothing_of_the_old_is_left() {
     assert_eq!(stores(&home), ["store-1"]);
     assert!(!home.dir.join("store-1/unfinished").exists());
     drop(open);
+    for wrapped in &old_slots {
+        let left = files(&home.dir).into_iter().find(|file| {
+            let bytes = fs::read(file).unwrap();
+            bytes.windows(wrapped.len()).any(|part| part == wrapped)
+        });
+        assert_eq!(left, None, "holds an old wrapped key");
+    }
     let open = only_opens(&home, &new(), &passphrase());
     assert_same(&see(&open), &before);
     assert!(open.check_recovery(&code).unwrap());

@@ -1,11 +1,13 @@
 //! Fills the next store: page by page, then note by note, and the outbox when nobody else writes.
 //!
 //! How far the pages are stands in the next store and is written with their rows; that a note was
-//! followed is told to the old store only when its row is on the disk. So a crash repeats a little
-//! and leaves nothing out.
+//! followed is told to the old store only when its row is on the disk. And what was read of the old
+//! store is on the disk there before it is written to the next: else a crash could take back a commit
+//! that the next store already has. So a crash repeats a little, leaves nothing out, and leaves
+//! nothing in that never was.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +31,9 @@ use crate::{VaultError, lists, store};
 /// Rows that are read and written at a time. The largest have 256 KiB.
 pub(super) const PAGE: usize = 64;
 
+/// Notes that are followed at a time: many for one sync, so that it keeps up with who writes.
+const NOTES: usize = 256;
+
 const MARK: &[u8] = b"mark";
 const PROGRESS: &[u8] = b"progress";
 
@@ -37,6 +42,8 @@ pub(crate) struct Under {
     pub(super) next: Arc<Current>,
     pub(super) keys: Arc<Keys>,
     pub(super) mark: Mark,
+    /// Rounds of following since all pages are copied, in this process.
+    pub(super) rounds: u32,
 }
 
 /// How far the pages are.
@@ -65,7 +72,12 @@ impl Under {
         let keys = Arc::new(keys);
         let mark = next.engine.load(REKEY, MARK)?;
         let mark = mark.map_or(Ok(Mark::default()), |mark| decode(REKEY, &mark))?;
-        Ok(Self { next, keys, mark })
+        Ok(Self {
+            next,
+            keys,
+            mark,
+            rounds: 0,
+        })
     }
 
     /// Follows a changed keyring.
@@ -100,6 +112,7 @@ impl Under {
         }
         let mut ops = mirror.into_ops();
         ops.push(put(MARK, encode(&mark)?));
+        engine.sync()?;
         self.next.engine.apply(&ops)?;
         reached(Step::RowsCopied);
         self.next.engine.sync()?;
@@ -110,34 +123,41 @@ impl Under {
         engine.apply(&[put(PROGRESS, encode(&copied)?)])
     }
 
-    /// Follows the oldest noted changes; answers whether there may be more.
+    /// Follows the oldest noted changes; answers whether there are many more.
     pub(super) fn follow(
         &mut self,
         old: &Opened,
         rng: &mut dyn CryptoRng,
     ) -> Result<bool, VaultError> {
         let engine = old.current.engine.as_ref();
-        let notes = journal::oldest(engine, PAGE)?;
+        let notes = journal::oldest(engine, NOTES)?;
         if notes.is_empty() {
             return Ok(false);
         }
-        let mut mirror = Mirror::new(engine, &old.keys, &self.keys, rng);
+        // Of a row that changed often the last note says all: what it is now stands in the store.
+        let mut last = BTreeMap::new();
         for (_, note) in &notes {
-            let (tree, key) = note.row()?;
+            last.insert(note.row()?, note.before());
+        }
+        let mut mirror = Mirror::new(engine, &old.keys, &self.keys, rng);
+        for ((tree, key), before) in last {
             let now = engine.load(tree, key)?;
+            let now = now.as_deref();
             mirror.row(OldRow {
                 tree,
                 key,
-                now: now.as_deref(),
-                before: note.before(),
+                now,
+                before,
             })?;
         }
+        let are_many = notes.len() == NOTES;
         let is_old_index = mirror.is_old_index;
         let mut ops = mirror.into_ops();
         if is_old_index && !self.mark.is_old_index {
             self.mark.is_old_index = true;
             ops.push(put(MARK, encode(&self.mark)?));
         }
+        engine.sync()?;
         self.next.engine.apply(&ops)?;
         self.next.engine.sync()?;
         reached(Step::NotesFollowed);
@@ -151,7 +171,7 @@ impl Under {
             .collect();
         engine.apply(&followed)?;
         reached(Step::NotesRemoved);
-        Ok(true)
+        Ok(are_many)
     }
 
     /// Copies the outbox under the lanes' next names, which it answers. Nobody else may write.
