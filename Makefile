@@ -2,6 +2,7 @@
 
 PROFILE ?= default
 N ?= 300
+WHAT ?= engines
 
 # Where `cargo install` puts the tools that set-up builds.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -25,8 +26,8 @@ bench: setup setup-tests face ## our figures beside their peers', in one run
 package: setup ## a Debian package under target/release/bundle/deb
 	npm --prefix ui exec -- tauri build --bundles deb
 
-kills: setup ## N times kill -9 of who sends and who opens, then the count of what was lost
-	cargo run --quiet --release -p waxwing-tests --bin kills -- --kills $(N)
+kills: setup ## N times kill -9 of who sends and opens, then the count of what was lost; WHAT=rotation: of who changes keys
+	cargo run --quiet --release -p waxwing-tests --bin kills -- --what $(WHAT) --kills $(N)
 
 memory-after-lock: setup-tests face ## what is left in the app's memory after locking
 	cargo build --quiet -p waxwing -p waxwing-tests --bins

@@ -253,7 +253,8 @@ impl Lives {
     }
 }
 
-fn tell(line: &str) -> Result<()> {
+/// Tells the parent, at once.
+pub(crate) fn tell(line: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)

@@ -11,3 +11,4 @@ pub mod memory;
 pub mod parsers;
 pub mod people;
 pub mod person;
+pub mod rotation;

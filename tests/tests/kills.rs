@@ -1,22 +1,37 @@
-//! The first of what `make kills` does three hundred times.
+//! The first of what `make kills` does hundreds of times.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::process::Command;
 
-#[test]
-fn what_is_killed_while_it_sends_and_opens_loses_and_doubles_nothing() {
+fn kills(what: &str, begin: &str, end: &str) {
     let output = Command::new(env!("CARGO_BIN_EXE_kills"))
-        .args(["--kills", "10"])
+        .args(["--what", what, "--kills", "10"])
         .output()
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let last = said.lines().last().unwrap_or_default();
     assert!(
-        output.status.success()
-            && last.starts_with("kills=10 acked=")
-            && last.ends_with(" lost=0 doubled=0 unopenable=0"),
+        output.status.success() && last.starts_with(begin) && last.ends_with(end),
         "{said}\n{}",
         String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn what_is_killed_while_it_sends_and_opens_loses_and_doubles_nothing() {
+    kills(
+        "engines",
+        "kills=10 acked=",
+        " lost=0 doubled=0 unopenable=0",
+    );
+}
+
+#[test]
+fn what_is_killed_while_its_keys_change_opens_one_way_and_loses_nothing() {
+    kills(
+        "rotation",
+        "kills=10 steps=",
+        " lost=0 unopenable=0 both_open=0",
     );
 }

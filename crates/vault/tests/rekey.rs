@@ -15,8 +15,8 @@ use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::vault_header::EpochId;
 use waxwing_vault::rows::{
-    Activity, ActivityKind, Contact, Draft, DraftId, Head, MailBox, Message, OutgoingId, OwnCard, Place,
-    PrekeySecret, Replay, Thread, Watch,
+    Activity, ActivityKind, Contact, Draft, DraftId, Head, MailBox, Message, OutgoingId, OwnCard,
+    Place, PrekeySecret, Replay, Thread, Watch,
 };
 use waxwing_vault::{Damage, Open, Page, RekeyStep, State, Store, UnlockError, Vault, VaultError};
 use waxwing_wire::ids::{
