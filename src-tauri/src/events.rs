@@ -39,6 +39,8 @@ ContactsChanged {
 });
 event!(/// Settings changed.
     SettingsChanged {});
+event!(/// A new root key for the whole vault began, moved on, stopped or ended.
+    RekeyChanged {});
 event!(/// A file moved on.
 TransferChanged {
     /// Draft or message id.
@@ -72,6 +74,7 @@ pub(crate) fn tell(app: &AppHandle, change: Change) {
         Change::Drafts(id) => DraftsChanged { id }.emit(app),
         Change::Contacts(account) => ContactsChanged { account }.emit(app),
         Change::Settings => SettingsChanged {}.emit(app),
+        Change::Rekey => RekeyChanged {}.emit(app),
         Change::Transfer {
             owner,
             file,

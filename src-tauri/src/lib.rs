@@ -98,6 +98,14 @@ fn interface() -> Builder<tauri::Wry> {
             keys::vault_keys,
             keys::change_passphrase,
             keys::test_recovery,
+            keys::rekey,
+            keys::begin_rekey,
+            keys::rekey_code,
+            keys::confirm_rekey_code,
+            keys::pause_rekey,
+            keys::resume_rekey,
+            keys::continue_rekey,
+            keys::undo_rekey,
             keys::activity,
         ])
         .events(collect_events![
@@ -107,6 +115,7 @@ fn interface() -> Builder<tauri::Wry> {
             events::DraftsChanged,
             events::ContactsChanged,
             events::SettingsChanged,
+            events::RekeyChanged,
             events::TransferChanged,
             events::FilesDropped,
             events::Reopened,
@@ -240,6 +249,11 @@ mod tests {
             "vault_keys",
             "change_passphrase",
             "test_recovery",
+            "begin_rekey",
+            "rekey_code",
+            "confirm_rekey_code",
+            "continue_rekey",
+            "undo_rekey",
             "activity",
         ] {
             assert!(!main.contains(act), "the main window may {act}");

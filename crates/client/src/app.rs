@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::host::{LocalRelay, RelayHost};
 use crate::line::{self, LineError, Signer};
 use crate::outbox::Sending;
+use crate::rekey::Rekeying;
 use crate::transfers::Transfers;
 use crate::vault::Vaulted;
 use crate::view::{Change, Language, RelayState, Settings, UnlockTime};
@@ -86,6 +87,7 @@ pub struct Inner {
     pub(crate) vault: Arc<tokio::sync::Mutex<Vaulted>>,
     /// The recovery code between being shown and being typed back.
     pub(crate) shown_code: Mutex<Option<RecoveryCode>>,
+    pub(crate) rekeying: Mutex<Rekeying>,
     /// What stretching a passphrase costs here, measured once.
     pub(crate) calibrated: OnceCell<(KdfParams, UnlockTime)>,
     pub(crate) failed_unlocks: AtomicU64,
@@ -156,6 +158,7 @@ impl App {
             closing: CancellationToken::new(),
             vault: Arc::new(tokio::sync::Mutex::new(looked)),
             shown_code: Mutex::default(),
+            rekeying: Mutex::default(),
             calibrated: OnceCell::new(),
             failed_unlocks: AtomicU64::new(0),
             opening: tokio::sync::Mutex::default(),
@@ -310,10 +313,12 @@ impl From<VaultError> for Failure {
             VaultError::Locked => Self::Locked,
             VaultError::InUse => Self::InUse,
             VaultError::WrongPassphrase => Self::WrongPassphrase,
+            VaultError::SamePassphrase => Self::SamePassphrase,
+            VaultError::RekeyUnderWay => Self::RekeyUnderWay,
             VaultError::NotEnoughMemory { .. } => Self::NotEnoughMemory,
             VaultError::DiskFull => Self::DiskFull,
             VaultError::Cancelled => Self::Cancelled,
-            VaultError::Missing(_) => Self::NotFound,
+            VaultError::Missing(_) | VaultError::NoRekey => Self::NotFound,
             VaultError::Corrupt(what) | VaultError::DoesNotOpen(what) => {
                 tracing::error!(what, "the vault is damaged");
                 Self::Corrupt

@@ -223,7 +223,10 @@ impl App {
                 let mut back = Vec::new();
                 for party in &mut message.recipients {
                     let lane = tx.lane(&party.account)?;
-                    for row in waiting.iter().filter(|row| row.lane == lane) {
+                    for row in &waiting {
+                        if tx.carriage().lane_now(&row.lane) != lane {
+                            continue;
+                        }
                         if party
                             .deliveries
                             .iter()
@@ -312,7 +315,7 @@ pub(crate) fn addressee(
         return Ok(None);
     };
     for party in &message.recipients {
-        if store.lane(&party.account)? == row.lane {
+        if store.is_lane_of(&row.lane, &party.account)? {
             return Ok(Some((message.id, party.account)));
         }
     }

@@ -32,6 +32,12 @@ pub enum Failure {
         /// zxcvbn's score.
         score: u8,
     },
+    /// The new passphrase is the one that somebody may have seen.
+    #[error("the new passphrase is the old one")]
+    SamePassphrase,
+    /// A new root key is on its way into the whole vault: it is finished or undone first.
+    #[error("a re-key is under way")]
+    RekeyUnderWay,
     /// The recovery words differ from the code.
     #[error("the recovery words do not match (group {group})")]
     RecoveryMismatch {

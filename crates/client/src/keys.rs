@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// How many lines of the list are read at a time when one of a kind is looked for.
 const LOOK: usize = 500;
+/// What sets the passphrase.
+const SETS_PASSPHRASE: [Kind; 3] = [Kind::PassphraseChanged, Kind::RekeyFinished, Kind::Created];
 
 impl App {
     /// How the vault is locked, and when that was last changed and tested.
@@ -33,8 +35,8 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::WrongPassphrase`] when `current` is not; [`Failure::WeakPassphrase`] unless
-    /// `although_weak`; [`Failure::NotEnoughMemory`]; errors of the disk. The old passphrase opens
-    /// the vault then.
+    /// `although_weak`; [`Failure::NotEnoughMemory`]; [`Failure::RekeyUnderWay`]; errors of the disk.
+    /// The old passphrase opens the vault then.
     pub async fn change_passphrase(
         &self,
         current: Zeroizing<String>,
@@ -121,9 +123,7 @@ fn shown(open: &Open) -> VaultKeys {
     let store = open.store();
     VaultKeys {
         generation: open.generation(),
-        passphrase_set_at: last(&store, &[Kind::PassphraseChanged, Kind::Created])
-            .ok()
-            .flatten(),
+        passphrase_set_at: last(&store, &SETS_PASSPHRASE).ok().flatten(),
         recovery_tested_at: last(&store, &[Kind::RecoveryTested]).ok().flatten(),
         activity_whole: store.check_activity().is_ok(),
     }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `app` | the parts together; start and close |
 //! | `vault`, `onboarding` | opening, closing, setting up |
+//! | `keys`, `rekey` | another passphrase, the activity list; a new root key for the whole vault |
 //! | `drafts`, `compose`, `sealing` | writing, sending |
 //! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
@@ -46,6 +47,7 @@ mod outbox;
 mod own_card;
 mod prekeys;
 mod reader;
+mod rekey;
 mod relays;
 mod sealing;
 mod settings;

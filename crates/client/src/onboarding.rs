@@ -19,6 +19,7 @@ use std::sync::Arc;
 use waxwing_crypto::card::{Terms, sign_genesis};
 use waxwing_crypto::kdf::Passphrase;
 use waxwing_crypto::keys::{AccountKey, DeviceKey, TransportKey, device_entry};
+use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::vault_header::Keyring;
 use waxwing_vault::Vault;
 use waxwing_vault::rows::{ActivityKind, OwnCard};
@@ -240,24 +241,7 @@ impl App {
         let progress = load(&self.dir).map_err(disk)?.ok_or(Failure::NotFound)?;
         {
             let shown = held(&self.shown_code);
-            let words = shown.as_ref().ok_or(Failure::NotFound)?.words();
-            if groups.is_empty() {
-                return Err(Failure::RecoveryMismatch { group: 0 });
-            }
-            for (group, typed) in &groups {
-                let right = usize::try_from(*group)
-                    .ok()
-                    .and_then(|group| words.chunks(GROUP_WORDS).nth(group))
-                    .is_some_and(|right| {
-                        typed
-                            .split_whitespace()
-                            .map(str::to_lowercase)
-                            .eq(right.iter().copied())
-                    });
-                if !right {
-                    return Err(Failure::RecoveryMismatch { group: *group });
-                }
-            }
+            compare(shown.as_ref().ok_or(Failure::NotFound)?, &groups)?;
         }
         *held(&self.shown_code) = None;
         self.go_to(Progress {
@@ -298,4 +282,30 @@ impl App {
         self.tell(Change::Stage);
         Ok(self.stage().await)
     }
+}
+
+/// Compares groups of a recovery code that were typed back; each is its number from 0 and its words.
+///
+/// # Errors
+/// [`Failure::RecoveryMismatch`] with the first group that differs.
+pub(crate) fn compare(code: &RecoveryCode, groups: &[(u32, String)]) -> Result<(), Failure> {
+    let words = code.words();
+    if groups.is_empty() {
+        return Err(Failure::RecoveryMismatch { group: 0 });
+    }
+    for (group, typed) in groups {
+        let right = usize::try_from(*group)
+            .ok()
+            .and_then(|group| words.chunks(GROUP_WORDS).nth(group))
+            .is_some_and(|right| {
+                typed
+                    .split_whitespace()
+                    .map(str::to_lowercase)
+                    .eq(right.iter().copied())
+            });
+        if !right {
+            return Err(Failure::RecoveryMismatch { group: *group });
+        }
+    }
+    Ok(())
 }

@@ -158,7 +158,7 @@ impl App {
         let Ok(store) = self.store() else {
             return Ok(());
         };
-        self.reset(move |row| store.lane(&account).is_ok_and(|lane| lane == row.lane))
+        self.reset(move |row| store.is_lane_of(&row.lane, &account).unwrap_or(false))
             .await
     }
 

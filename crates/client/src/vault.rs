@@ -160,6 +160,7 @@ impl App {
                 let locked = open.lock();
                 app.know().store = None;
                 app.transfers.cancel_all();
+                held(&app.rekeying).forget();
                 *vault = Vaulted::Locked(locked);
             }
             Ok(())
@@ -235,6 +236,7 @@ impl App {
                 known.carriage = None;
                 known.signer = None;
             }
+            held(&app.rekeying).forget();
             // The loops let go of the folder when they are woken; then it can be renamed.
             drop(vault.take());
             let today = app.today();

@@ -218,6 +218,8 @@ pub enum Change {
     Contacts(Option<String>),
     /// Settings.
     Settings,
+    /// A re-key began, moved on, stopped or ended.
+    Rekey,
     /// A file moved on.
     Transfer {
         /// Draft or message id.

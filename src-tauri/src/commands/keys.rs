@@ -3,7 +3,7 @@
 use super::Engine;
 use tauri::AppHandle;
 use waxwing_client::Failure;
-use waxwing_client::view::{ActivityLine, Page, VaultKeys};
+use waxwing_client::view::{ActivityLine, Page, RekeyStatus, VaultKeys};
 use zeroize::Zeroizing;
 
 /// Opens the keys window, or brings it to the front. The one command here that the main window has.
@@ -38,6 +38,76 @@ pub(crate) async fn change_passphrase(
 #[specta::specta]
 pub(crate) async fn test_recovery(engine: Engine<'_>, words: String) -> Result<VaultKeys, Failure> {
     engine.test_recovery(Zeroizing::new(words)).await
+}
+
+/// How far a new root key is on its way into the whole vault; none when none is.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn rekey(engine: Engine<'_>) -> Result<Option<RekeyStatus>, Failure> {
+    engine.rekey().await
+}
+
+/// Begins it; answers the words of the new recovery code.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn begin_rekey(
+    engine: Engine<'_>,
+    current: String,
+    new_passphrase: String,
+    although_weak: bool,
+) -> Result<Vec<String>, Failure> {
+    let (current, new) = (Zeroizing::new(current), Zeroizing::new(new_passphrase));
+    engine.begin_rekey(current, new, although_weak).await
+}
+
+/// The words of the new recovery code, until they were typed back.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn rekey_code(engine: Engine<'_>) -> Result<Vec<String>, Failure> {
+    engine.rekey_code().await
+}
+
+/// Compares the groups that were typed back.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn confirm_rekey_code(
+    engine: Engine<'_>,
+    groups: Vec<(u32, String)>,
+) -> Result<Option<RekeyStatus>, Failure> {
+    engine.confirm_rekey_code(groups).await
+}
+
+/// Pauses it.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn pause_rekey(engine: Engine<'_>) -> Result<Option<RekeyStatus>, Failure> {
+    engine.pause_rekey().await
+}
+
+/// Goes on after a pause.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn resume_rekey(engine: Engine<'_>) -> Result<Option<RekeyStatus>, Failure> {
+    engine.resume_rekey().await
+}
+
+/// Goes on after a lock or a start.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn continue_rekey(
+    engine: Engine<'_>,
+    new_passphrase: String,
+    words: Option<String>,
+) -> Result<Option<RekeyStatus>, Failure> {
+    let (new, words) = (Zeroizing::new(new_passphrase), words.map(Zeroizing::new));
+    engine.continue_rekey(new, words).await
+}
+
+/// Gives it up: the old passphrase and code stay.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn undo_rekey(engine: Engine<'_>) -> Result<(), Failure> {
+    engine.undo_rekey().await
 }
 
 /// Part of the list of what was done with the keys, newest first.

@@ -105,6 +105,22 @@ export const commands = {
 	changePassphrase: (current: string, newPassphrase: string, althoughWeak: boolean) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("change_passphrase", { current, newPassphrase, althoughWeak })),
 	/**  Tries the recovery code. */
 	testRecovery: (words: string) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("test_recovery", { words })),
+	/**  How far a new root key is on its way into the whole vault; none when none is. */
+	rekey: () => typedError<RekeyStatus | null, Failure>(__TAURI_INVOKE("rekey")),
+	/**  Begins it; answers the words of the new recovery code. */
+	beginRekey: (current: string, newPassphrase: string, althoughWeak: boolean) => typedError<string[], Failure>(__TAURI_INVOKE("begin_rekey", { current, newPassphrase, althoughWeak })),
+	/**  The words of the new recovery code, until they were typed back. */
+	rekeyCode: () => typedError<string[], Failure>(__TAURI_INVOKE("rekey_code")),
+	/**  Compares the groups that were typed back. */
+	confirmRekeyCode: (groups: ([number, string])[]) => typedError<RekeyStatus | null, Failure>(__TAURI_INVOKE("confirm_rekey_code", { groups })),
+	/**  Pauses it. */
+	pauseRekey: () => typedError<RekeyStatus | null, Failure>(__TAURI_INVOKE("pause_rekey")),
+	/**  Goes on after a pause. */
+	resumeRekey: () => typedError<RekeyStatus | null, Failure>(__TAURI_INVOKE("resume_rekey")),
+	/**  Goes on after a lock or a start. */
+	continueRekey: (newPassphrase: string, words: string | null) => typedError<RekeyStatus | null, Failure>(__TAURI_INVOKE("continue_rekey", { newPassphrase, words })),
+	/**  Gives it up: the old passphrase and code stay. */
+	undoRekey: () => typedError<null, Failure>(__TAURI_INVOKE("undo_rekey")),
 	/**  Part of the list of what was done with the keys, newest first. */
 	activity: (cursor: string | null, limit: number) => typedError<Page<ActivityLine>, Failure>(__TAURI_INVOKE("activity", { cursor, limit })),
 };
@@ -115,6 +131,7 @@ export const events = {
 	draftsChanged: makeEvent<DraftsChanged, DraftsChanged>("drafts-changed"),
 	envelopesChanged: makeEvent<EnvelopesChanged, EnvelopesChanged>("envelopes-changed"),
 	filesDropped: makeEvent<FilesDropped, FilesDropped>("files-dropped"),
+	rekeyChanged: makeEvent<RekeyChanged, RekeyChanged>("rekey-changed"),
 	reopened: makeEvent<Reopened, Reopened>("reopened"),
 	settingsChanged: makeEvent<SettingsChanged, SettingsChanged>("settings-changed"),
 	stageChanged: makeEvent<StageChanged, StageChanged>("stage-changed"),
@@ -160,7 +177,13 @@ export type ActivityKind =
 /**  A contact's changed key was accepted. */
 "contactAccepted" | 
 /**  A contact's key changed. */
-"contactChanged";
+"contactChanged" | 
+/**  A re-key was begun. */
+"rekeyBegun" | 
+/**  A re-key was finished: new root key, passphrase and recovery code. */
+"rekeyFinished" | 
+/**  A re-key was undone. */
+"rekeyUndone";
 
 /**  One line of the list of what was done with the keys. */
 export type ActivityLine = {
@@ -350,6 +373,10 @@ export type Failure =
 { kind: "weakPassphrase"; 
 /**  zxcvbn's score. */
 score: number } | 
+/**  The new passphrase is the one that somebody may have seen. */
+{ kind: "samePassphrase" } | 
+/**  A new root key is on its way into the whole vault: it is finished or undone first. */
+{ kind: "rekeyUnderWay" } | 
 /**  The recovery words differ from the code. */
 { kind: "recoveryMismatch"; 
 /**  The group that differs, or holds a word that is in no code; from 0. */
@@ -642,6 +669,41 @@ export type Recipient = {
 	state: OutgoingState,
 	/**  How many of their computers get nothing, because they have published no keys. */
 	leftOut: number,
+};
+
+/**  A new root key for the whole vault began, moved on, stopped or ended. */
+export type RekeyChanged = Record<string, never>;
+
+/**  What a re-key does or waits for. In all of these the old passphrase and code open the vault. */
+export type RekeyState = 
+/**
+ *  It was under way when the vault was locked or the app ended: the person goes on, with the new
+ *  passphrase, or undoes it.
+ */
+{ kind: "interrupted" } | 
+/**  It copies. */
+{ kind: "copying" } | 
+/**  The person paused it. */
+{ kind: "paused" } | 
+/**  Everything is copied, and the new recovery code was not typed back yet. */
+{ kind: "codeUnconfirmed" } | 
+/**  It is checked and put in its place. */
+{ kind: "finishing" } | 
+/**  Something stopped it; the person goes on once that is over, or undoes it. */
+{ kind: "stopped"; 
+/**  What. */
+failure: Failure };
+
+/**  How far a re-key is and what is left to do. */
+export type RekeyStatus = {
+	/**  Copied so far, in percent. */
+	percent: number,
+	/**  Rows copied. */
+	copied: number,
+	/**  Rows in all; grows while the person goes on working. */
+	total: number,
+	/**  What it does or waits for. */
+	state: RekeyState,
 };
 
 /**  Which relay carries the envelopes. */

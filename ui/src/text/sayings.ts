@@ -64,6 +64,9 @@ export const activities: Record<ActivityKind, (about: string) => string> = {
   contactCompared: m.did_contactCompared,
   contactAccepted: m.did_contactAccepted,
   contactChanged: m.did_contactChanged,
+  rekeyBegun: m.did_rekeyBegun,
+  rekeyFinished: m.did_rekeyFinished,
+  rekeyUndone: m.did_rekeyUndone,
 };
 
 type Of<U, K> = Extract<U, { kind: K }>;
@@ -75,6 +78,8 @@ export const failures: Says<Failure> = {
   locked: () => m.fail_locked(),
   inUse: () => m.fail_inUse(),
   weakPassphrase: () => m.fail_weakPassphrase(),
+  samePassphrase: () => m.fail_samePassphrase(),
+  rekeyUnderWay: () => m.fail_rekeyUnderWay(),
   // Groups are counted from 0 on the wire and from 1 on paper.
   recoveryMismatch: ({ group }) => m.fail_recoveryMismatch({ group: group + 1 }),
   recoveryMistyped: () => m.fail_recoveryMistyped(),

@@ -18,6 +18,43 @@ pub struct VaultKeys {
     pub activity_whole: bool,
 }
 
+/// How far a re-key is and what is left to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct RekeyStatus {
+    /// Copied so far, in percent.
+    pub percent: u8,
+    /// Rows copied.
+    pub copied: u64,
+    /// Rows in all; grows while the person goes on working.
+    pub total: u64,
+    /// What it does or waits for.
+    pub state: RekeyState,
+}
+
+/// What a re-key does or waits for. In all of these the old passphrase and code open the vault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Type)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum RekeyState {
+    /// It was under way when the vault was locked or the app ended: the person goes on, with the new
+    /// passphrase, or undoes it.
+    #[default]
+    Interrupted,
+    /// It copies.
+    Copying,
+    /// The person paused it.
+    Paused,
+    /// Everything is copied, and the new recovery code was not typed back yet.
+    CodeUnconfirmed,
+    /// It is checked and put in its place.
+    Finishing,
+    /// Something stopped it; the person goes on once that is over, or undoes it.
+    Stopped {
+        /// What.
+        failure: crate::Failure,
+    },
+}
+
 /// One line of the list of what was done with the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
@@ -72,6 +109,12 @@ pub enum ActivityKind {
     ContactAccepted,
     /// A contact's key changed.
     ContactChanged,
+    /// A re-key was begun.
+    RekeyBegun,
+    /// A re-key was finished: new root key, passphrase and recovery code.
+    RekeyFinished,
+    /// A re-key was undone.
+    RekeyUndone,
 }
 
 impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
@@ -96,6 +139,9 @@ impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
             Kind::ContactCompared => Self::ContactCompared,
             Kind::ContactAccepted => Self::ContactAccepted,
             Kind::ContactChanged => Self::ContactChanged,
+            Kind::RekeyBegun => Self::RekeyBegun,
+            Kind::RekeyFinished => Self::RekeyFinished,
+            Kind::RekeyUndone => Self::RekeyUndone,
         }
     }
 }

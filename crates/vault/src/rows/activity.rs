@@ -60,6 +60,12 @@ pub enum ActivityKind {
     ContactAccepted,
     /// A contact's key changed.
     ContactChanged,
+    /// A re-key was begun.
+    RekeyBegun,
+    /// A re-key was finished.
+    RekeyFinished,
+    /// A re-key was undone.
+    RekeyUndone,
 }
 
 impl Row for Activity {
