@@ -23,7 +23,7 @@ use waxwing_crypto::vault_header::{
 use waxwing_vault::rows::{
     Contact, Draft, DraftId, LaneId, MailBox, Message, Place, PrekeyKind, PrekeySecret, Replay,
 };
-use waxwing_vault::{Open, Page, State, UnlockError, Vault, VaultError};
+use waxwing_vault::{Open, Page, RekeyStep, State, UnlockError, Vault, VaultError};
 use waxwing_wire::ids::{
     AccountId, AttachmentId, ConversationId, DeviceId, Digest, KeyId, MailboxId, MessageId,
 };
@@ -721,4 +721,44 @@ fn a_rolled_back_header_brings_no_destroyed_key_for_new_rows() {
     fs::write(home.header(), old).unwrap();
     let open = home.unlock();
     assert_eq!(open.store().load::<PrekeySecret>(&later.kid).unwrap(), None);
+}
+
+/// Row "passphrase changed, root key kept": who saw the old passphrase and kept the old header gets
+/// hold of the store after a re-key.
+#[test]
+fn the_old_passphrase_and_header_open_nothing_of_a_rekeyed_store() {
+    let mut home = Home::new();
+    let (mut open, _) = home.create();
+    let rng = &mut StdRng::seed_from_u64(4);
+    open.store().commit(rng, |tx| tx.put(&message())).unwrap();
+    let old = fs::read(home.header()).unwrap();
+    let root = Header::decode(&old)
+        .unwrap()
+        .unwrap_with_passphrase(&Passphrase::new(PASSPHRASE))
+        .unwrap();
+    let name = [&[0], message().id.as_ref()].concat();
+    let row_key = root.index_key("messages").derive(&name);
+    assert!(appears(&home.dir(), &row_key).is_some());
+
+    let new = Passphrase::new("another set of words");
+    let code = open
+        .begin_rekey(&Passphrase::new(PASSPHRASE), &new, KdfParams::FLOOR, rng)
+        .unwrap();
+    while open.step_rekey(rng).unwrap() != RekeyStep::Ready {}
+    open.finish_rekey(&new, &code, rng).unwrap();
+    drop(open);
+    assert_eq!(appears(&home.dir(), &row_key), None, "a row keeps its key");
+
+    // The old header in its place, and the new store under the name that it has for its own.
+    fs::rename(home.dir().join("store-1"), home.dir().join("store")).unwrap();
+    fs::write(home.header(), old).unwrap();
+    let open = home.unlock();
+    let key = (MailBox::Inbox, message().id);
+    assert_eq!(open.store().load::<Message>(&key).unwrap(), None);
+    assert_eq!(
+        open.store().all::<Message>().unwrap_err(),
+        VaultError::DoesNotOpen("messages")
+    );
+    let page = open.store().messages(MailBox::Inbox, &Page::newest(10));
+    assert!(matches!(page, Err(VaultError::DoesNotOpen(_))));
 }
