@@ -7,7 +7,7 @@
 //! named steps of [`waxwing_vault::steps`], each of which has its turn. After every kill the parent
 //! looks: exactly one of the old and the new passphrase opens, and of the two codes; the vault knows
 //! whether something is under way; nothing else is left in the folder; and every row that was told
-//! to be written is there, in order ([`model`]).
+//! to be written is there, in order (`model`).
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
