@@ -14,7 +14,7 @@ use waxwing_wire::ids::{AccountId, DeviceId, MailboxId};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::HeaderError;
-use super::root::RecordKey;
+use super::root::{RecordKey, Secret, copied, random};
 
 const LABEL: &str = "waxwing/keyring/v1";
 const SECONDS_PER_EPOCH: u64 = 7 * 24 * 60 * 60;
@@ -24,8 +24,7 @@ const MAX_EPOCHS: usize = 64;
 macro_rules! seed {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        // Boxed: what is moved leaves a copy where it was.
-        pub struct $name(Box<Zeroizing<[u8; 32]>>);
+        pub struct $name(Secret);
 
         impl $name {
             /// From its 32 bytes.
@@ -34,16 +33,12 @@ macro_rules! seed {
             }
 
             fn copy(bytes: &[u8; 32]) -> Self {
-                let mut seed = Box::new(Zeroizing::new([0; 32]));
-                seed.copy_from_slice(bytes);
-                Self(seed)
+                Self(copied(bytes))
             }
 
             /// A fresh random one.
             pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-                let mut seed = Box::new(Zeroizing::new([0; 32]));
-                rng.fill_bytes(seed.as_mut_slice());
-                Self(seed)
+                Self(random(rng))
             }
 
             /// The 32 bytes, to build the signing key from.
@@ -162,7 +157,7 @@ impl Keyring {
         let epochs = self
             .epochs
             .iter()
-            .map(|(id, key)| (*id, Secret::from(key.expose())))
+            .map(|(id, key)| (*id, Encoded::from(key.expose())))
             .collect();
         let content = Content(
             LABEL.to_owned(),
@@ -232,29 +227,28 @@ struct Content(
     ByteArray<32>,
     ByteArray<16>,
     ByteArray<16>,
-    Secret,
-    Secret,
-    Secret,
-    BTreeMap<u32, Secret>,
+    Encoded,
+    Encoded,
+    Encoded,
+    BTreeMap<u32, Encoded>,
 );
 
-struct Secret(Box<Zeroizing<[u8; 32]>>);
+/// A secret in the keyring's encoding.
+struct Encoded(Secret);
 
-impl From<&[u8; 32]> for Secret {
+impl From<&[u8; 32]> for Encoded {
     fn from(bytes: &[u8; 32]) -> Self {
-        let mut secret = Box::new(Zeroizing::new([0; 32]));
-        secret.copy_from_slice(bytes);
-        Self(secret)
+        Self(copied(bytes))
     }
 }
 
-impl Serialize for Secret {
+impl Serialize for Encoded {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.0.as_slice())
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
+impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut bytes = ByteArray::<32>::deserialize(deserializer)?;
         let secret = Self::from(&*bytes);

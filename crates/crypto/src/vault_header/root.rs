@@ -22,21 +22,32 @@ pub(super) const NONCE_LEN: usize = 12;
 pub struct OpenError;
 
 /// `RMK`, the root of everything in a vault. Never printed, copied or serialised; zeroized on drop.
-// Boxed: what is moved leaves a copy where it was.
-pub struct RootKey(Box<Zeroizing<[u8; 32]>>);
+pub struct RootKey(Secret);
+
+/// 32 secret bytes; boxed, since what is moved leaves a copy where it was.
+pub(super) type Secret = Box<Zeroizing<[u8; 32]>>;
+
+#[allow(clippy::unnecessary_box_returns, reason = "the box is the point")]
+pub(super) fn copied(bytes: &[u8; 32]) -> Secret {
+    let mut secret = Secret::default();
+    secret.copy_from_slice(bytes);
+    secret
+}
+
+#[allow(clippy::unnecessary_box_returns, reason = "the box is the point")]
+pub(super) fn random<R: CryptoRng + ?Sized>(rng: &mut R) -> Secret {
+    let mut secret = Secret::default();
+    rng.fill_bytes(secret.as_mut_slice());
+    secret
+}
 
 impl RootKey {
     pub(super) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        let mut key = Box::new(Zeroizing::new([0; 32]));
-        rng.fill_bytes(key.as_mut_slice());
-        Self(key)
+        Self(random(rng))
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; 32] = bytes.try_into().ok()?;
-        let mut key = Box::new(Zeroizing::new([0; 32]));
-        key.copy_from_slice(bytes);
-        Some(Self(key))
+        bytes.try_into().ok().map(|bytes| Self(copied(bytes)))
     }
 
     pub(super) fn expose(&self) -> &[u8; 32] {
