@@ -25,8 +25,7 @@ impl App {
     /// # Errors
     /// [`Failure::Locked`].
     pub async fn vault_keys(&self) -> Result<VaultKeys, Failure> {
-        let mut vault = Arc::clone(&self.vault).lock_owned().await;
-        blocking(move || Ok(shown(opened(&mut vault)?))).await
+        self.with_open(|_, open| Ok(shown(open))).await
     }
 
     /// Replaces the passphrase: the vault's root key is wrapped anew under it, written, read back
@@ -47,10 +46,7 @@ impl App {
             passphrase::require_strong(&new)?;
         }
         let params = self.kdf().await?.0;
-        let app = self.clone();
-        let mut vault = Arc::clone(&self.vault).lock_owned().await;
-        blocking(move || {
-            let open = opened(&mut vault)?;
+        self.with_open(move |app, open| {
             let (current, new) = (Passphrase::new(&current), Passphrase::new(&new));
             open.rewrap(&current, &new, params, &mut app.chance.draw())?;
             app.note(open, Kind::PassphraseChanged, "");
@@ -68,10 +64,7 @@ impl App {
     /// [`Failure::RecoveryOther`] when they are the code of another vault.
     pub async fn test_recovery(&self, words: Zeroizing<String>) -> Result<VaultKeys, Failure> {
         let code = RecoveryCode::parse(&words).map_err(|error| mistyped(&error))?;
-        let app = self.clone();
-        let mut vault = Arc::clone(&self.vault).lock_owned().await;
-        blocking(move || {
-            let open = opened(&mut vault)?;
+        self.with_open(move |app, open| {
             if !open.check_recovery(&code)? {
                 return Err(Failure::RecoveryOther);
             }
@@ -108,12 +101,20 @@ impl App {
         })
         .await
     }
-}
 
-fn opened(vault: &mut Vaulted) -> Result<&mut Open, Failure> {
-    match vault {
-        Vaulted::Open(open) => Ok(open),
-        _ => Err(Failure::Locked),
+    /// Works with the open vault, alone and on a thread that may block.
+    pub(crate) async fn with_open<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self, &mut Open) -> Result<T, Failure> + Send + 'static,
+    {
+        let app = self.clone();
+        let mut vault = Arc::clone(&self.vault).lock_owned().await;
+        blocking(move || match &mut *vault {
+            Vaulted::Open(open) => work(&app, open),
+            _ => Err(Failure::Locked),
+        })
+        .await
     }
 }
 

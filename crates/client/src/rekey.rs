@@ -19,8 +19,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use waxwing_crypto::kdf::Passphrase;
 use waxwing_crypto::recovery::RecoveryCode;
+use waxwing_vault::RekeyStep;
 use waxwing_vault::rows::ActivityKind as Kind;
-use waxwing_vault::{Open, RekeyStep, VaultError};
 use zeroize::Zeroizing;
 
 /// A re-key, as far as this process has to do with it.
@@ -341,21 +341,6 @@ impl App {
             rekeying.state = state;
         }
         self.tell(Change::Rekey);
-    }
-
-    /// Works with the open vault, alone and on a thread that may block.
-    async fn with_open<T, F>(&self, work: F) -> Result<T, Failure>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Self, &mut Open) -> Result<T, Failure> + Send + 'static,
-    {
-        let app = self.clone();
-        let mut vault = Arc::clone(&self.vault).lock_owned().await;
-        blocking(move || match &mut *vault {
-            Vaulted::Open(open) => work(&app, open),
-            _ => Err(VaultError::Locked.into()),
-        })
-        .await
     }
 }
 
