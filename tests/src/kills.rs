@@ -137,24 +137,13 @@ struct Life {
 
 impl Lives {
     fn start(&self, role: Role, last: bool) -> Result<Life> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--child", role.name(), "--from", &self.next.to_string()])
-            .arg("--dir")
-            .arg(self.street.dir(""))
-            .args(last.then_some("--last"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("the child does not start")?;
-        let out = child.stdout.take().context("the child has no output")?;
-        let (send, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {
-                if send.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let (child, lines) = start(
+            Command::new(std::env::current_exe()?)
+                .args(["--child", role.name(), "--from", &self.next.to_string()])
+                .arg("--dir")
+                .arg(self.street.dir(""))
+                .args(last.then_some("--last")),
+        )?;
         Ok(Life {
             role,
             child,
@@ -413,4 +402,23 @@ async fn next(changes: &mut Changes) {
     while let Ok(Some(_)) = tokio::time::timeout(patience, changes.next()).await {
         patience = Duration::ZERO;
     }
+}
+
+/// Starts a child and gives the lines that it tells.
+pub(crate) fn start(command: &mut Command) -> Result<(Child, Receiver<String>)> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("the child does not start")?;
+    let out = child.stdout.take().context("the child has no output")?;
+    let (send, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    Ok((child, lines))
 }

@@ -9,10 +9,9 @@
 //! whether something is under way; nothing else is left in the folder; and every row that was told
 //! to be written is there, in order (`model`).
 
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -23,6 +22,8 @@ use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_vault::steps::{self, Step};
 use waxwing_vault::{Locked, Open, State, Vault};
+
+use crate::kills::start;
 
 pub mod child;
 mod model;
@@ -354,24 +355,6 @@ fn opens(locked: Locked, passphrase: &str) -> (bool, Locked) {
         Ok(open) => (true, open.lock()),
         Err((locked, _)) => (false, locked),
     }
-}
-
-fn start(command: &mut Command) -> Result<(Child, Receiver<String>)> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("the child does not start")?;
-    let out = child.stdout.take().context("the child has no output")?;
-    let (send, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {
-            if send.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    Ok((child, lines))
 }
 
 /// Hears what a child tells until `enough`, its end or the end of patience.
