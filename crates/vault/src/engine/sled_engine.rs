@@ -27,8 +27,8 @@ use super::{Change, Engine, Op, Order, Raw};
 use crate::VaultError;
 
 const PIECE: usize = 6 << 10;
-/// Rows have hashed keys: a page of a list reads as many leaves as it has rows, and a larger cache
-/// makes no list faster. sled heeds it late, after some 16,000 reads.
+/// A page of a list is a few neighbouring leaves, and rows with hashed keys are read one at a time:
+/// a larger cache makes neither faster. sled heeds it late, after some 16,000 reads.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Tree name → number of its rows.
 const COUNTS: &str = "counts";

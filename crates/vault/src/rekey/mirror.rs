@@ -123,12 +123,13 @@ impl<'a> Mirror<'a> {
     /// A message, whether it was looked at, and its envelopes of the time when the index did not
     /// name them.
     fn message(&mut self, row: OldRow<'_>) -> Result<(), VaultError> {
-        self.hidden::<Message>(row)?;
         let Some(plain) = self.open(row, Message::SCHEMA)? else {
             return Ok(());
         };
         let message: Message = decode(Message::TREE, &plain)?;
         let name = Message::name(&message.key());
+        let value = row.now.map(|_| plain.as_slice());
+        self.put_hidden(Message::TREE, Message::SCHEMA, &name, value)?;
         let waits = row.now.is_some() && message.mailbox == MailBox::Inbox && !message.opened;
         self.put_hidden(UNOPENED, lists::SCHEMA, &name, waits.then_some(&[]))?;
         for delivery in message
