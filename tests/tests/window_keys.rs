@@ -94,6 +94,93 @@ async fn the_passphrase_is_changed_and_the_code_tested_in_a_window_of_their_own(
     alice.close().await
 }
 
+#[tokio::test]
+async fn the_vault_gets_a_new_key_across_a_lock() -> Result<()> {
+    let desk = Desk::new()?;
+    let alice = desk.open("default").await?;
+    alice.set_up("alice").await?;
+    let main = alice.driver.window().await?;
+    passphrase_section(&alice, &main).await?;
+    alice.press("Give the vault a new key").await?;
+    alice.type_into("Current passphrase", PASSPHRASE).await?;
+    alice.press("Write my own").await?;
+    alice.type_into("Passphrase", NEW).await?;
+    alice.type_into("Type it once more", NEW).await?;
+    alice.press("Give the vault a new key").await?;
+    alice
+        .see_text("It is finished as soon as you have typed back the new recovery code.")
+        .await?;
+    alice.picture_of("Keys", "keys-rekey-code")?;
+    let lost = alice.recovery_code().await?;
+
+    // Locked before the code was typed back: the old passphrase opens, and the app knows.
+    alice.keys(Key::Control + "l").await?;
+    alice.driver.switch_to_window(main.clone()).await?;
+    alice.see_text("Waxwing is locked").await?;
+    alice.type_into("Passphrase", NEW).await?;
+    alice.press("Unlock").await?;
+    alice
+        .see_text("That passphrase does not open this vault.")
+        .await?;
+    alice.field("Passphrase").await?.clear().await?;
+    alice.unlock().await?;
+    alice.see_row(&["A test envelope"]).await?;
+    passphrase_section(&alice, &main).await?;
+    alice.see_text("Waxwing was locked or closed at").await?;
+    alice.picture_of("Keys", "keys-rekey-interrupted")?;
+    alice.type_into("The new passphrase", "another one").await?;
+    alice.press("Continue").await?;
+    alice
+        .see_text("That is not the new passphrase that was chosen at the beginning.")
+        .await?;
+    alice.field("The new passphrase").await?.clear().await?;
+    alice.type_into("The new passphrase", NEW).await?;
+    alice.press("Continue").await?;
+    let words = alice.recovery_code().await?;
+    ensure!(words != lost, "the lost recovery code is shown again");
+    alice.press("I have kept it").await?;
+    for group in alice.groups_asked_for().await? {
+        alice
+            .type_into(&format!("Group {group}"), &words[group - 1].join(" "))
+            .await?;
+    }
+    alice.picture_of("Keys", "keys-rekey-check")?;
+    alice.press("Check").await?;
+    alice.see_text("The vault has a new key").await?;
+    alice.picture_of("Keys", "keys-rekey-done")?;
+    alice.press("Test my recovery code").await?;
+    alice
+        .type_into("Recovery code", &words.concat().join(" "))
+        .await?;
+    alice.press("Test the code").await?;
+    alice.see_text("This code opens the vault").await?;
+
+    alice.keys(Key::Control + "l").await?;
+    alice.driver.switch_to_window(main).await?;
+    alice.see_text("Waxwing is locked").await?;
+    alice.unlock().await?;
+    alice
+        .see_text("That passphrase does not open this vault.")
+        .await?;
+    alice.field("Passphrase").await?.clear().await?;
+    alice.type_into("Passphrase", NEW).await?;
+    alice.press("Unlock").await?;
+    alice.see_row(&["A test envelope"]).await?;
+    alice.close().await
+}
+
+/// Opens the keys window at the passphrase.
+async fn passphrase_section(alice: &Window, main: &WindowHandle) -> Result<()> {
+    alice.keys(Key::Control + Key::Shift + "k").await?;
+    let keys = other_window(alice, main).await?;
+    alice.driver.switch_to_window(keys).await?;
+    alice
+        .see_text("The relay shows your card as it is here.")
+        .await?;
+    alice.keys(Key::Control + "3").await?;
+    Ok(())
+}
+
 /// The window beside this one, once it is there.
 async fn other_window(alice: &Window, main: &WindowHandle) -> Result<WindowHandle> {
     for _ in 0..100 {

@@ -30,6 +30,8 @@ import type {
   Strength,
   UnlockTime,
   VaultKeys,
+  RekeyState,
+  RekeyStatus,
   ActivityKind,
   ActivityLine,
   Failure,
@@ -62,6 +64,8 @@ export type {
   Strength,
   UnlockTime,
   VaultKeys,
+  RekeyState,
+  RekeyStatus,
   ActivityKind,
   ActivityLine,
   Failure,
@@ -80,6 +84,7 @@ export interface Events {
   settingsChanged: Record<string, never>;
   transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
   filesDropped: { draft: string; failure: Failure | null }; // Rust attached dropped files to the draft being edited
+  rekeyChanged: Record<string, never>;                // began, moved on by a percent, stopped or ended
   reopened: Record<string, never>;                    // started again for this profile; this window came to the front
 }
 
@@ -149,6 +154,14 @@ export interface Port {
   vaultKeys(): Promise<Result<VaultKeys>>;
   changePassphrase(current: string, newPassphrase: string, althoughWeak: boolean): Promise<Result<VaultKeys>>; // about three unlock times
   testRecovery(words: string): Promise<Result<VaultKeys>>; // changes nothing but the date of the test
+  rekey(): Promise<Result<RekeyStatus | null>>; // null: none is under way
+  beginRekey(current: string, newPassphrase: string, althoughWeak: boolean): Promise<Result<string[]>>; // the 24 words of the new code
+  rekeyCode(): Promise<Result<string[]>>; // notFound once they were typed back
+  confirmRekeyCode(groups: [number, string][]): Promise<Result<RekeyStatus | null>>;
+  pauseRekey(): Promise<Result<RekeyStatus | null>>;
+  resumeRekey(): Promise<Result<RekeyStatus | null>>; // notFound after a lock or a start: then continueRekey
+  continueRekey(newPassphrase: string, words: string | null): Promise<Result<RekeyStatus | null>>; // without words, a new code
+  undoRekey(): Promise<Result<null>>;
   activity(cursor: string | null, limit: number): Promise<Result<Page<ActivityLine>>>; // newest first
 
   // hear

@@ -1,6 +1,7 @@
 // What screens may use of the state, and the nouns they show.
 export { provideFace, provideFrame, provideKeys, useFace, useFrame, useKeys } from "./context";
 export { Face } from "./face.svelte";
+export type { RekeyStatus } from "../ipc";
 export { keysSections, type Keys, type KeysSection } from "./keys.svelte";
 export type { Frame } from "./frame.svelte";
 export type { ContactsState } from "./contacts.svelte";

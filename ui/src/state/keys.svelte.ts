@@ -2,6 +2,7 @@
 import type { Port, Unlisten } from "../ipc";
 import { ActivityState } from "./activity.svelte";
 import { Frame } from "./frame.svelte";
+import { RekeyProgress } from "./rekey.svelte";
 import { VaultState } from "./vault.svelte";
 
 export const keysSections = ["mine", "contacts", "passphrase", "recovery", "activity"] as const;
@@ -9,6 +10,7 @@ export type KeysSection = (typeof keysSections)[number];
 
 export class Keys extends Frame {
   readonly vault: VaultState;
+  readonly rekey: RekeyProgress;
   readonly activity: ActivityState;
   section = $state<KeysSection>("mine");
   /** The contact whose key is shown. */
@@ -19,6 +21,7 @@ export class Keys extends Frame {
   constructor(port: Port) {
     super(port);
     this.vault = new VaultState(port);
+    this.rekey = new RekeyProgress(port);
     this.activity = new ActivityState(port);
   }
 
@@ -29,17 +32,22 @@ export class Keys extends Frame {
   }
 
   protected override hears(): Promise<Unlisten>[] {
-    return [...super.hears(), this.port.listen("stageChanged", () => this.ifOpen(() => this.#refresh()))];
+    return [
+      ...super.hears(),
+      this.port.listen("stageChanged", () => this.ifOpen(() => this.#refresh())),
+      this.port.listen("rekeyChanged", () => this.ifOpen(() => this.rekey.read())),
+    ];
   }
 
   protected override async fill(): Promise<void> {
-    await Promise.all([super.fill(), this.vault.read(), this.activity.read()]);
+    await Promise.all([super.fill(), this.vault.read(), this.rekey.read(), this.activity.read()]);
   }
 
   protected override empty(): void {
     super.empty();
     this.passphrase.clear();
     this.vault.clear();
+    this.rekey.clear();
     this.activity.clear();
     this.section = "mine";
     this.account = null;

@@ -47,6 +47,12 @@ test("asks for nothing that the shell does not grant the keys window", async () 
   await keys.passphrase.measure();
   await keys.vault.changePassphrase(opensVault, strong, false);
   await keys.vault.testRecovery(shell.world.recoveryWords.join(" "));
+  await keys.rekey.begin(opensVault, strong, false);
+  await keys.rekey.pause();
+  await keys.rekey.resume();
+  await keys.rekey.confirm([]);
+  await keys.rekey.goOn(strong);
+  await keys.rekey.undo();
   await keys.copy("text");
   keys.stillHere();
   await keys.lock();
@@ -87,6 +93,40 @@ test("the passphrase is changed, and what is shown follows", async () => {
   keys.go("activity");
   await settle();
   expect(keys.activity.rows[0]?.kind).toBe("passphraseChanged");
+});
+
+test("the vault gets a new key: begun, held, its code typed back, done", async () => {
+  const { shell, keys } = await keysOn("open");
+  const { rekey } = keys;
+  expect(await rekey.begin("wrong", strong, false)).toEqual({ kind: "wrongPassphrase" });
+  expect(rekey.current).toBeNull();
+  expect(await rekey.begin(opensVault, strong, false)).toBeNull();
+  expect(rekey.words).toHaveLength(24);
+  expect(await rekey.begin(opensVault, strong, false)).toEqual({ kind: "rekeyUnderWay" });
+  shell.copyTo(63);
+  await settle();
+  expect(rekey.current).toMatchObject({ percent: 63, state: { kind: "copying" } });
+  await rekey.pause();
+  expect(rekey.current?.state.kind).toBe("paused");
+  await rekey.resume();
+  shell.copyTo(100);
+  await settle();
+  expect(rekey.current?.state.kind).toBe("codeUnconfirmed");
+  expect(await rekey.confirm([[0, "not these four words"]])).toEqual({ kind: "recoveryMismatch", group: 0 });
+  expect(rekey.done).toBe(false);
+  expect(await rekey.confirm([[0, rekey.words.slice(0, 4).join(" ")]])).toBeNull();
+  await settle();
+  expect([rekey.current, rekey.words, rekey.done]).toEqual([null, [], true]);
+  expect(shell.world.passphrase).toBe(strong);
+});
+
+test("a new key that is given up leaves the old passphrase, and is not told as done", async () => {
+  const { shell, keys } = await keysOn("open");
+  await keys.rekey.begin(opensVault, strong, false);
+  expect(await keys.rekey.undo()).toBeNull();
+  await settle();
+  expect([keys.rekey.current, keys.rekey.words, keys.rekey.done]).toEqual([null, [], false]);
+  expect(shell.world.passphrase).toBe(opensVault);
 });
 
 test("a recovery code gets three different answers, and the date when it works", async () => {

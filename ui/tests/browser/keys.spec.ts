@@ -68,6 +68,54 @@ test("another passphrase, and then the recovery code", async () => {
   expect(stage.violations).toEqual([]);
 });
 
+test("a new key for the vault, held and gone on with, its code typed back", async () => {
+  const page = await stage.open("open", { window: "keys" });
+  const fake = (percent: number) =>
+    page.evaluate((to) => (window as unknown as { waxwingFake: { copyTo(percent: number): void } }).waxwingFake.copyTo(to), percent);
+  await page.keyboard.press("Control+3");
+  await tabTo(page, /^Give the vault a new key$/);
+  await page.keyboard.press("Enter");
+  await page.keyboard.type(opensVault);
+  await tabTo(page, /^Use these seven words/);
+  await page.keyboard.press("ArrowRight");
+  await tabTo(page, /^Passphrase$/);
+  await page.keyboard.insertText("copper drizzle falcon ginger");
+  await tabTo(page, /^Type it once more$/);
+  await page.keyboard.insertText("copper drizzle falcon ginger");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "The vault is being given a new key" }).waitFor();
+  await fake(63);
+  await page.getByText("63 % copied").waitFor();
+  await tabTo(page, /^Pause$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("Paused at 63 %").waitFor();
+  await tabTo(page, /^Continue$/);
+  await page.keyboard.press("Enter");
+  await fake(100);
+  await page.getByText("It is finished as soon as you have typed back the new recovery code.").waitFor();
+
+  const words = await page.getByLabel(/^Group \d: /).evaluateAll((all) => all.map((one) => one.ariaLabel?.replace(/^Group \d: /, "") ?? ""));
+  expect(words).toHaveLength(6);
+  await tabTo(page, /^I have kept it$/);
+  await page.keyboard.press("Enter");
+  const fields = page.getByLabel(/^Group \d$/);
+  await fields.first().and(page.locator(":focus")).waitFor();
+  const asked = await page.locator("label").filter({ hasText: /^Group \d$/ }).allTextContents();
+  expect(asked).toHaveLength(2);
+  for (const label of asked) {
+    await page.keyboard.insertText(words[Number(label.slice(-1)) - 1] ?? "");
+    await page.keyboard.press("Tab");
+  }
+  await tabTo(page, /^Check$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("The vault has a new key").first().waitFor();
+  expect(await page.locator("body").textContent()).not.toMatch(/drizzle|summit/);
+  await tabTo(page, /^Done$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("This is generation 5 of the vault.").waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
 test("a disk that is full leaves the old passphrase, and says so", async () => {
   const page = await stage.open("open", { window: "keys", query: "&fail=changePassphrase:diskFull" });
   await page.keyboard.press("Control+3");

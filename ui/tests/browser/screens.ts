@@ -17,8 +17,8 @@ const keys = (section: string, act?: (page: Page) => Promise<void>, more: Partia
     await act?.(page);
   },
 });
-const change = (current: string, passphrase: string) => async (page: Page) => {
-  await page.getByRole("button", { name: "Choose a new passphrase" }).click();
+const change = (current: string, passphrase: string, intention = "Choose a new passphrase") => async (page: Page) => {
+  await page.getByRole("button", { name: intention }).click();
   await page.getByLabel("Current passphrase").fill(current);
   await page.getByRole("radio", { name: "Write my own" }).click();
   await page.getByRole("group", { name: "New passphrase" }).getByLabel("Passphrase", { exact: true }).fill(passphrase);
@@ -142,6 +142,14 @@ export const screens: Record<string, Screen> = {
       change(opensVault, "copper drizzle falcon ginger"),
     ),
   ),
+  "32h-keys-rekey-code": keys("Passphrase", change(opensVault, "copper drizzle falcon ginger", "Give the vault a new key")),
+  "32i-keys-rekey-check": keys(
+    "Passphrase",
+    then(change(opensVault, "copper drizzle falcon ginger", "Give the vault a new key"), (page) =>
+      page.getByRole("button", { name: "I have kept it" }).click(),
+    ),
+  ),
+  "32j-keys-rekey-interrupted": keys("Passphrase", undefined, { scene: "interrupted" }),
   "33-keys-recovery": keys("Recovery code"),
   "33b-keys-recovery-never": keys("Recovery code", undefined, { scene: "empty" }),
   "33c-keys-recovery-word": keys("Recovery code", recovery(words.replace("pepper", "peper"))),

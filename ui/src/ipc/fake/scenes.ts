@@ -5,7 +5,7 @@ import { DAY, HOUR, MINUTE, hex, keyCode, type World } from "./world";
 
 const scenes = [
   "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done",
-  "locked", "lockedStart", "inUse", "corrupt", "tampered",
+  "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted",
 ] as const;
 export type Scene = (typeof scenes)[number];
 
@@ -36,11 +36,17 @@ export function worldOf(scene: Scene, now = Date.now()): World {
       nextTry: now + 3 * MINUTE, lockAt: now + 9 * MINUTE + 12_000, localRelay: "running",
     },
     vaultKeys: { generation: 3, passphraseSetAt: now - 12 * DAY, recoveryTestedAt: empty ? null : now - 40 * DAY, activityWhole: true },
+    rekey: null,
+    rekeyTo: null,
     activity: activityOf(now, scene === "many" ? 600 : 6),
   };
   if (scene === "tampered") {
     world.me.relayAgrees = false;
     world.vaultKeys.activityWhole = false;
+  }
+  if (scene === "interrupted") {
+    world.rekeyTo = { passphrase: "copper drizzle falcon ginger", words: world.recoveryWords.toReversed(), confirmed: true };
+    world.rekey = { percent: 63, copied: 252, total: 400, state: { kind: "interrupted" } };
   }
   if (scene === "many") world.envelopes.push(...manyLetters(now, everyone, 5000));
   if (scene === "offline") {

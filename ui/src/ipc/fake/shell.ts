@@ -1,5 +1,5 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
-import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, Result, Settings, Stage } from "../port";
+import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, RekeyState, Result, Settings, Stage } from "../port";
 import { hex, keyCode, leftTheOutbox, messageOf, partyOf, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
@@ -12,7 +12,8 @@ export class FakeShell implements Port {
   readonly #failures = new Map<string, Failure>();
   readonly #heard: Heard = {
     stageChanged: new Set(), statusChanged: new Set(), envelopesChanged: new Set(), draftsChanged: new Set(),
-    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), reopened: new Set(),
+    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(),
+    reopened: new Set(),
   };
   #made = 9000;
   #suggested = 0;
@@ -329,10 +330,98 @@ export class FakeShell implements Port {
       this.#note("recoveryTested");
       return this.world.vaultKeys;
     }, "open");
+  rekey = () => this.#answer("rekey", () => this.world.rekey, "open");
+  beginRekey = (current: string, newPassphrase: string, althoughWeak: boolean) =>
+    this.#answer("beginRekey", () => {
+      const { score } = strengthOf(newPassphrase);
+      if (!althoughWeak && score < 3) throw fail({ kind: "weakPassphrase", score });
+      if (this.world.rekey) throw fail({ kind: "rekeyUnderWay" });
+      if (current !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      if (newPassphrase === current) throw fail({ kind: "samePassphrase" });
+      const words = this.world.recoveryWords.toReversed();
+      this.world.rekeyTo = { passphrase: newPassphrase, words, confirmed: false };
+      this.world.rekey = { percent: 0, copied: 0, total: 400, state: { kind: "copying" } };
+      this.#note("rekeyBegun");
+      this.#rekeyMoved();
+      return words;
+    }, "open");
+  rekeyCode = () =>
+    this.#answer("rekeyCode", () => {
+      const { rekeyTo } = this.world;
+      if (!rekeyTo || rekeyTo.confirmed) throw fail({ kind: "notFound" });
+      return rekeyTo.words;
+    }, "open");
+  confirmRekeyCode = (groups: [number, string][]) =>
+    this.#answer("confirmRekeyCode", () => {
+      const { rekeyTo } = this.world;
+      if (!rekeyTo) throw fail({ kind: "notFound" });
+      const wrong = groups.find(([group, words]) => words !== rekeyTo.words.slice(group * 4, group * 4 + 4).join(" "));
+      if (wrong) throw fail({ kind: "recoveryMismatch", group: wrong[0] });
+      rekeyTo.confirmed = true;
+      if (this.world.rekey?.state.kind === "codeUnconfirmed") this.#finishRekey();
+      return this.world.rekey;
+    }, "open");
+  pauseRekey = () => this.#turnRekey("pauseRekey", { kind: "paused" });
+  resumeRekey = () => this.#turnRekey("resumeRekey", { kind: "copying" });
+  continueRekey = (newPassphrase: string, _words: string | null) =>
+    this.#answer("continueRekey", () => {
+      const { rekey, rekeyTo } = this.world;
+      if (!rekey || !rekeyTo) throw fail({ kind: "notFound" });
+      if (newPassphrase !== rekeyTo.passphrase) throw fail({ kind: "wrongPassphrase" });
+      rekeyTo.confirmed = false;
+      this.world.rekey = { ...rekey, state: { kind: "copying" } };
+      this.#rekeyMoved();
+      return this.world.rekey;
+    }, "open");
+  undoRekey = () =>
+    this.#answer("undoRekey", () => {
+      if (!this.world.rekey) throw fail({ kind: "notFound" });
+      this.world.rekey = null;
+      this.world.rekeyTo = null;
+      this.#note("rekeyUndone");
+      this.#rekeyMoved();
+      return null;
+    }, "open");
   activity = (cursor: string | null, limit: number) =>
     this.#answer("activity", () => pageOf(this.world.activity.toReversed(), cursor, limit), "open");
 
   // ---- what tests make happen
+  /** The new key comes to so many percent; at 100 it waits for the code, or is finished. */
+  copyTo(percent: number): void {
+    const { rekey } = this.world;
+    if (!rekey) return;
+    this.world.rekey = { ...rekey, percent, copied: percent * 4 };
+    if (percent < 100) return this.#rekeyMoved();
+    if (this.world.rekeyTo?.confirmed) return this.#finishRekey();
+    this.world.rekey.state = { kind: "codeUnconfirmed" };
+    this.#rekeyMoved();
+  }
+
+  #finishRekey(): void {
+    const { rekeyTo, vaultKeys } = this.world;
+    if (!rekeyTo) return;
+    this.world.passphrase = rekeyTo.passphrase;
+    this.world.recoveryWords = rekeyTo.words;
+    this.world.vaultKeys = { ...vaultKeys, generation: vaultKeys.generation + 2, passphraseSetAt: Date.now(), recoveryTestedAt: null };
+    this.world.rekey = null;
+    this.world.rekeyTo = null;
+    this.#note("rekeyFinished");
+    this.#rekeyMoved();
+    this.#later(() => this.tell("stageChanged", {}));
+  }
+
+  #turnRekey(command: "pauseRekey" | "resumeRekey", state: RekeyState) {
+    return this.#answer(command, () => {
+      if (this.world.rekey) this.world.rekey = { ...this.world.rekey, state };
+      this.#rekeyMoved();
+      return this.world.rekey;
+    }, "open");
+  }
+
+  #rekeyMoved(): void {
+    this.#later(() => this.tell("rekeyChanged", {}));
+  }
+
   arrive(from: Contact | null, subject: string, body: string): void {
     const me = this.world.me;
     const view: EnvelopeView = {

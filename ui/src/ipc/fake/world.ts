@@ -1,5 +1,5 @@
 // What the fake shell keeps: the same nouns as the vault, with lively contents.
-import type { ActivityLine, Contact, Draft, EnvelopeView, Me, OutgoingState, Party, Settings, Stage, Status, VaultKeys } from "../port";
+import type { ActivityLine, Contact, Draft, EnvelopeView, Me, OutgoingState, Party, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
 
 export interface World {
   stage: Stage;
@@ -12,6 +12,9 @@ export interface World {
   settings: Settings;
   status: Status;
   vaultKeys: VaultKeys;
+  rekey: RekeyStatus | null;
+  /** What will open the vault once it is finished. */
+  rekeyTo: { passphrase: string; words: string[]; confirmed: boolean } | null;
   activity: ActivityLine[];
 }
 
