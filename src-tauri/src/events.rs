@@ -1,11 +1,12 @@
 //! What a window hears: past tense, and only which thing changed.
 
+use crate::clipboard::Copied;
 use serde::{Deserialize, Serialize};
 use specta::Type;
-use tauri::AppHandle;
+use tauri::{AppHandle, Manager as _};
 use tauri_specta::Event;
-use waxwing_client::Failure;
 use waxwing_client::view::{Change, Folder};
+use waxwing_client::{App, Failure};
 
 macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
@@ -66,7 +67,10 @@ event!(/// Waxwing was started again for this profile, and this window came to t
 pub(crate) fn tell(app: &AppHandle, change: Change) {
     let told = match change {
         Change::Stage => {
-            crate::windows::follow_lock(app);
+            if !app.state::<App>().is_open() {
+                crate::windows::close_keys(app);
+                app.state::<Copied>().forget();
+            }
             StageChanged {}.emit(app)
         }
         Change::Status => StatusChanged {}.emit(app),

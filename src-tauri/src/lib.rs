@@ -1,6 +1,7 @@
 //! The desktop shell: windows, commands, events, translation. It decides nothing; every answer
 //! comes from `waxwing-client`, and the face in `ui/` shows it.
 
+mod clipboard;
 mod commands;
 mod drop_target;
 mod events;
@@ -90,10 +91,15 @@ fn interface() -> Builder<tauri::Wry> {
             contacts::remove_contact,
             contacts::mark_compared,
             contacts::accept_change,
+            contacts::own_qr,
+            contacts::contact_qr,
+            contacts::compare_qr_file,
+            contacts::compare_qr_clipboard,
             settings::settings,
             settings::save_settings,
             settings::set_local_relay,
             settings::copy_text,
+            settings::copy_secret,
             keys::open_keys,
             keys::vault_keys,
             keys::change_passphrase,
@@ -146,7 +152,6 @@ pub fn run(options: Options) -> ExitCode {
         )
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_notification::init())
-        .plugin(tauri_plugin_clipboard_manager::init())
         .plugin(
             tauri_plugin_window_state::Builder::new()
                 .with_filename(format!("window-{profile}.json"))
@@ -164,6 +169,7 @@ pub fn run(options: Options) -> ExitCode {
             let engine = tauri::async_runtime::block_on(App::start(config))?;
             let mut changes = engine.changes();
             app.manage(engine);
+            app.manage(clipboard::Copied::default());
             app.manage(drop_target::DropTarget::default());
             let handle = app.handle().clone();
             tauri::async_runtime::spawn(async move {
@@ -190,6 +196,7 @@ pub fn run(options: Options) -> ExitCode {
         Ok(app) => {
             app.run(|app, event| {
                 if let tauri::RunEvent::Exit = event {
+                    app.state::<clipboard::Copied>().forget();
                     tauri::async_runtime::block_on(app.state::<App>().close());
                 }
             });

@@ -42,6 +42,13 @@ impl Speech {
         }
     }
 
+    pub(crate) fn keys(self) -> &'static str {
+        match self {
+            Self::English => "Open Keys",
+            Self::German => "Schlüssel öffnen",
+        }
+    }
+
     pub(crate) fn lock(self) -> &'static str {
         match self {
             Self::English => "Lock now",

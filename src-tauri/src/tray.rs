@@ -8,6 +8,7 @@ use tauri::{AppHandle, CloseRequestApi, Manager, Window};
 use waxwing_client::App;
 
 const OPEN: &str = "open";
+const KEYS: &str = "keys";
 const LOCK: &str = "lock";
 const QUIT: &str = "quit";
 
@@ -28,6 +29,7 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
     let speech = Speech::of(app.state::<App>().language());
     let menu = MenuBuilder::new(app)
         .item(&MenuItemBuilder::with_id(OPEN, speech.open()).build(app)?)
+        .item(&MenuItemBuilder::with_id(KEYS, speech.keys()).build(app)?)
         .item(&MenuItemBuilder::with_id(LOCK, speech.lock()).build(app)?)
         .separator()
         .item(&MenuItemBuilder::with_id(QUIT, speech.quit()).build(app)?)
@@ -37,6 +39,7 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
         .menu(&menu)
         .on_menu_event(|app, event| match event.id().as_ref() {
             OPEN => crate::windows::raise_main(app),
+            KEYS => crate::windows::raise_keys(app),
             LOCK => lock(app),
             QUIT => app.exit(0),
             _ => {}

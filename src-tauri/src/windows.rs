@@ -51,10 +51,13 @@ pub(crate) fn close_keys(app: &AppHandle) {
     }
 }
 
-/// The keys window closes when the vault does.
-pub(crate) fn follow_lock(app: &AppHandle) {
+/// Brings the keys window to the front while the vault is open, and else the main one.
+pub(crate) fn raise_keys(app: &AppHandle) {
     if !app.state::<App>().is_open() {
-        close_keys(app);
+        return raise_main(app);
+    }
+    if let Err(error) = open_keys(app) {
+        tracing::warn!(%error, "the keys window could not be opened");
     }
 }
 

@@ -318,7 +318,7 @@ pub(crate) fn party(store: &Store, account: &AccountId, me: &AccountId) -> Resul
     })
 }
 
-fn own_side(store: &Store, me: &AccountId) -> Result<Side, Failure> {
+pub(crate) fn own_side(store: &Store, me: &AccountId) -> Result<Side, Failure> {
     let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
     Ok(Side::derive(&own_card(&own)?.body().identity, me))
 }

@@ -109,6 +109,15 @@ pub enum Failure {
         /// The most, in bytes.
         limit: u64,
     },
+    /// Not a picture that can be read.
+    #[error("a picture cannot be read")]
+    PictureUnreadable,
+    /// No picture on the clipboard.
+    #[error("no picture on the clipboard")]
+    NoPictureCopied,
+    /// No QR code of a key code in a picture.
+    #[error("no key code in a picture")]
+    NoKeyCode,
     /// The relay did not do it.
     #[error("the relay: {reason:?}")]
     Relay {

@@ -13,7 +13,7 @@
 //! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
 //! | `opening`, `handing_in` | from fetched ciphertext to a message; one lane's head to the relay |
-//! | `contacts`, `directory`, `own_card` | people; their cards and pins; our own card |
+//! | `contacts`, `directory`, `qr`, `own_card` | people; their cards and pins; key codes as pictures; our own card |
 //! | `prekeys`, `spares` | prekeys, ours and the spares of others |
 //! | `files`, `transfers`, `names` | sealing, sending, fetching and saving files |
 //! | `line`, `call`, `relays`, `host` | a relay over the network; the present one and those that were left; the one on this computer |
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod failure;
 pub mod host;
 pub mod passphrase;
+pub mod qr;
 pub mod view;
 
 mod app;

@@ -1,8 +1,12 @@
 //! People and their keys.
 
 use super::Engine;
+use crate::clipboard::Copied;
+use tauri::{AppHandle, State};
+use tauri_plugin_dialog::DialogExt as _;
 use waxwing_client::Failure;
-use waxwing_client::view::{Contact, Me};
+use waxwing_client::qr::Picture;
+use waxwing_client::view::{Contact, Me, Qr, QrComparison};
 
 /// This account.
 #[tauri::command]
@@ -66,4 +70,63 @@ pub(crate) async fn mark_compared(
 #[specta::specta]
 pub(crate) async fn accept_change(engine: Engine<'_>, account: String) -> Result<Contact, Failure> {
     engine.accept_change(account).await
+}
+
+/// This account's own half of a key code, as a QR code.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn own_qr(engine: Engine<'_>) -> Result<Qr, Failure> {
+    engine.own_qr().await
+}
+
+/// The key code of this account and a contact, as a QR code.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn contact_qr(engine: Engine<'_>, account: String) -> Result<Qr, Failure> {
+    engine.contact_qr(account).await
+}
+
+/// Lets the person pick a picture of a contact's QR code, and compares it; none when none was picked.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn compare_qr_file(
+    app: AppHandle,
+    engine: Engine<'_>,
+    account: String,
+) -> Result<Option<QrComparison>, Failure> {
+    let (picked, chosen) = tokio::sync::oneshot::channel();
+    let pictures = app
+        .dialog()
+        .file()
+        .add_filter("PNG, JPEG", &["png", "jpg", "jpeg"]);
+    pictures.pick_file(move |file| {
+        // The window that asked may be gone; then nobody waits for the answer.
+        let _ = picked.send(file);
+    });
+    let Some(path) = chosen
+        .await
+        .ok()
+        .flatten()
+        .and_then(|file| file.into_path().ok())
+    else {
+        return Ok(None);
+    };
+    let read =
+        move || Picture::from_file(&std::fs::read(path).map_err(|_| Failure::PictureUnreadable)?);
+    let picture = tokio::task::spawn_blocking(read).await;
+    let picture = picture.map_err(|_| Failure::PictureUnreadable)??;
+    engine.compare_qr(account, picture).await.map(Some)
+}
+
+/// Compares the picture of a contact's QR code that is on the clipboard.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn compare_qr_clipboard(
+    engine: Engine<'_>,
+    copied: State<'_, Copied>,
+    account: String,
+) -> Result<QrComparison, Failure> {
+    let there = copied.picture().ok_or(Failure::NoPictureCopied)?;
+    let picture = Picture::from_rgba(there.width, there.height, &there.bytes)?;
+    engine.compare_qr(account, picture).await
 }

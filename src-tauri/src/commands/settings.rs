@@ -1,10 +1,11 @@
 //! Settings, the relay on this computer, the clipboard.
 
 use super::Engine;
-use tauri::AppHandle;
-use tauri_plugin_clipboard_manager::ClipboardExt;
+use crate::clipboard::{Copied, SECRET_STAYS};
+use tauri::State;
 use waxwing_client::Failure;
 use waxwing_client::view::{Settings, Status};
+use zeroize::Zeroizing;
 
 /// What the person chose.
 #[tauri::command]
@@ -33,8 +34,15 @@ pub(crate) async fn set_local_relay(engine: Engine<'_>, running: bool) -> Result
 /// Puts a text that is on the screen on the clipboard.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn copy_text(app: AppHandle, text: String) -> Result<(), Failure> {
-    app.clipboard()
-        .write_text(text)
-        .map_err(|_| Failure::internal("clipboard"))
+pub(crate) async fn copy_text(copied: State<'_, Copied>, text: String) -> Result<(), Failure> {
+    copied.text(&text)
+}
+
+/// Puts a secret that is on the screen on the clipboard; answers after how many seconds it is taken
+/// away again.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn copy_secret(copied: State<'_, Copied>, text: String) -> Result<u32, Failure> {
+    copied.secret(Zeroizing::new(text), SECRET_STAYS)?;
+    Ok(u32::try_from(SECRET_STAYS.as_secs()).unwrap_or(u32::MAX))
 }

@@ -89,6 +89,14 @@ export const commands = {
 	markCompared: (account: string, same: boolean) => typedError<Contact, Failure>(__TAURI_INVOKE("mark_compared", { account, same })),
 	/**  Accepts an unexplained change of key. */
 	acceptChange: (account: string) => typedError<Contact, Failure>(__TAURI_INVOKE("accept_change", { account })),
+	/**  This account's own half of a key code, as a QR code. */
+	ownQr: () => typedError<Qr, Failure>(__TAURI_INVOKE("own_qr")),
+	/**  The key code of this account and a contact, as a QR code. */
+	contactQr: (account: string) => typedError<Qr, Failure>(__TAURI_INVOKE("contact_qr", { account })),
+	/**  Lets the person pick a picture of a contact's QR code, and compares it; none when none was picked. */
+	compareQrFile: (account: string) => typedError<QrComparison | null, Failure>(__TAURI_INVOKE("compare_qr_file", { account })),
+	/**  Compares the picture of a contact's QR code that is on the clipboard. */
+	compareQrClipboard: (account: string) => typedError<QrComparison, Failure>(__TAURI_INVOKE("compare_qr_clipboard", { account })),
 	/**  What the person chose. */
 	settings: () => typedError<Settings, Failure>(__TAURI_INVOKE("settings")),
 	/**  Keeps what the person chose. */
@@ -97,6 +105,11 @@ export const commands = {
 	setLocalRelay: (running: boolean) => typedError<Status, Failure>(__TAURI_INVOKE("set_local_relay", { running })),
 	/**  Puts a text that is on the screen on the clipboard. */
 	copyText: (text: string) => typedError<null, Failure>(__TAURI_INVOKE("copy_text", { text })),
+	/**
+	 *  Puts a secret that is on the screen on the clipboard; answers after how many seconds it is taken
+	 *  away again.
+	 */
+	copySecret: (text: string) => typedError<number, Failure>(__TAURI_INVOKE("copy_secret", { text })),
 	/**  Opens the keys window, or brings it to the front. The one command here that the main window has. */
 	openKeys: () => typedError<null, Failure>(__TAURI_INVOKE("open_keys")),
 	/**  How the vault is locked, and when that was last changed and tested. */
@@ -425,6 +438,12 @@ name: string } |
 name: string; 
 /**  The most, in bytes. */
 limit: number } | 
+/**  Not a picture that can be read. */
+{ kind: "pictureUnreadable" } | 
+/**  No picture on the clipboard. */
+{ kind: "noPictureCopied" } | 
+/**  No QR code of a key code in a picture. */
+{ kind: "noKeyCode" } | 
 /**  The relay did not do it. */
 { kind: "relay"; 
 /**  Why. */
@@ -615,6 +634,28 @@ export type Party = {
 	/**  What is known of their key. */
 	compared: ComparedState,
 };
+
+/**
+ *  A QR code: as many rows as columns, each a text of `1` where it is dark and `0` where it is
+ *  light, without the quiet zone around it.
+ */
+export type Qr = {
+	/**  From the top. */
+	rows: string[],
+};
+
+/**  What the QR code of a contact's key says of the key that is known here. */
+export type QrComparison = 
+/**  It is the same. */
+"same" | 
+/**  They have another key than the one that is known here. */
+"theirsDiffers" | 
+/**  They see another key for this account than it has. */
+"oursDiffers" | 
+/**  It is this account's own code. */
+"own" | 
+/**  It is other people's, or both keys differ. */
+"neither";
 
 /**  Why something did not get through. The face has one sentence for each. */
 export type Reason = 

@@ -25,6 +25,8 @@ import type {
   DraftText,
   Contact,
   EvidenceKind,
+  Qr,
+  QrComparison,
   Me,
   Settings,
   Strength,
@@ -59,6 +61,8 @@ export type {
   DraftText,
   Contact,
   EvidenceKind,
+  Qr,
+  QrComparison,
   Me,
   Settings,
   Strength,
@@ -143,7 +147,12 @@ export interface Port {
   removeContact(account: string): Promise<Result<null>>; // a contact becomes a stranger
   markCompared(account: string, same: boolean): Promise<Result<Contact>>;
   acceptChange(account: string): Promise<Result<Contact>>; // after an unexplained change
+  ownQr(): Promise<Result<Qr>>; // for the keys window alone
+  contactQr(account: string): Promise<Result<Qr>>;
+  compareQrFile(account: string): Promise<Result<QrComparison | null>>; // picker; null = cancelled; the same marks as compared
+  compareQrClipboard(account: string): Promise<Result<QrComparison>>;
   copyText(text: string): Promise<Result<null>>; // clipboard in Rust
+  copySecret(text: string): Promise<Result<number>>; // taken away again after so many seconds
 
   // do: settings
   saveSettings(settings: Settings): Promise<Result<Settings>>;

@@ -15,6 +15,7 @@ export { default as NavRail } from "./NavRail.svelte";
 export { default as Notice } from "./Notice.svelte";
 export { default as Pick } from "./Pick.svelte";
 export { default as Progress } from "./Progress.svelte";
+export { default as QrCode } from "./QrCode.svelte";
 export { default as Rows } from "./Rows.svelte";
 export { default as Seal } from "./Seal.svelte";
 export { default as SearchField } from "./SearchField.svelte";

@@ -1,5 +1,5 @@
 // The people one can write to, and the person who uses this computer.
-import type { Contact, Failure, Me, Port, Result } from "../ipc";
+import type { Contact, Failure, Me, Port, QrComparison, Result } from "../ipc";
 import { Reread } from "./reread";
 
 export class ContactsState {
@@ -48,6 +48,10 @@ export class ContactsState {
   rename = (account: string, name: string) => this.#change(this.#port.renameContact(account, name));
   markCompared = (account: string, same: boolean) => this.#change(this.#port.markCompared(account, same));
   acceptChange = (account: string) => this.#change(this.#port.acceptChange(account));
+  qr = (account: string) => this.#port.contactQr(account);
+  /** Reads a picture of their QR code; null when none was picked. The same code marks the key as compared. */
+  compareQr = (account: string, from: "file" | "clipboard"): Promise<Result<QrComparison | null>> =>
+    from === "file" ? this.#port.compareQrFile(account) : this.#port.compareQrClipboard(account);
   remove = (account: string) => this.#change(this.#port.removeContact(account));
 
   clear(): void {

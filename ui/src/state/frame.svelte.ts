@@ -17,6 +17,8 @@ export class Frame {
   readonly passphrase: PassphraseState;
   readonly clock = new Clock();
   readonly announcer = new Announcer();
+  /** When the secret that was copied last is taken off the clipboard; 0 when it was, or none was copied. */
+  secretUntil = $state(0);
 
   protected readonly port: Port;
   #unlisten: Unlisten[] = [];
@@ -63,7 +65,22 @@ export class Frame {
     await this.stage.lock();
   }
 
-  copy = (text: string) => this.port.copyText(text);
+  /** Whole seconds for which a copied secret is still on the clipboard. */
+  readonly secretLeft = $derived(Math.max(0, Math.ceil((this.secretUntil - this.clock.now) / 1000)));
+
+  copy = (text: string) => {
+    this.secretUntil = 0;
+    return this.port.copyText(text);
+  };
+
+  /** Copies a secret, which leaves the clipboard by itself. Answers whether it was copied. */
+  copySecret = async (text: string): Promise<boolean> => {
+    const answer = await this.port.copySecret(text);
+    if (answer.status === "error") return false;
+    this.clock.now = Date.now();
+    this.secretUntil = this.clock.now + answer.data * 1000;
+    return true;
+  };
 
   protected hears(): Promise<Unlisten>[] {
     return [
@@ -79,6 +96,7 @@ export class Frame {
   }
 
   protected empty(): void {
+    this.secretUntil = 0;
     this.contacts.clear();
     this.announcer.clear();
   }

@@ -26,6 +26,7 @@ export type {
   OnboardingStep,
   OutgoingState,
   Party,
+  QrComparison,
   Reason,
   RelayChoice,
   RelayState,

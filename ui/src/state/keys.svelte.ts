@@ -25,6 +25,8 @@ export class Keys extends Frame {
     this.activity = new ActivityState(port);
   }
 
+  qr = () => this.port.ownQr();
+
   /** Goes to a section; what it shows is read anew. */
   go(section: KeysSection): void {
     this.section = section;

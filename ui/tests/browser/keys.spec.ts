@@ -163,6 +163,38 @@ test("a contact's key by paste; Escape leaves the question, then the contact", a
   expect(stage.violations).toEqual([]);
 });
 
+test("a contact's key by QR code, and one's own; a copied code leaves the clipboard", async () => {
+  const page = await stage.open("open", { window: "keys" });
+  await tabTo(page, /^Show as a QR code$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("img", { name: "QR code of my key" }).waitFor();
+  await page.keyboard.press("Control+2");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("support");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await tabTo(page, /^Compare by QR code$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("img", { name: "QR code of your key and that of Support desk" }).waitFor();
+  const says = (qr: string) => page.evaluate((to) => void ((window as unknown as { waxwingFake: { world: { qr: string } } }).waxwingFake.world.qr = to), qr);
+  await says("oursDiffers");
+  await tabTo(page, /^Use the copied picture$/, "Shift+Tab");
+  await page.keyboard.press("Enter");
+  await page.getByText("Support desk sees another key for you").waitFor();
+  expect(await page.getByText("Key not compared").count()).toBeGreaterThan(0);
+  await says("same");
+  await page.keyboard.press("Enter");
+  await page.getByText("The keys are the same").waitFor();
+  await page.getByText("Key compared on November 21, 2026").first().waitFor();
+
+  const clock = await stage.open("recovery");
+  await tabTo(clock, /^Copy as text$/);
+  await clock.keyboard.press("Enter");
+  await clock.getByText("On the clipboard for 60 s").waitFor();
+  await clock.getByText("On the clipboard for 58 s").waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
 test("locking leaves nothing of the vault; a window that finds it locked shows nothing", async () => {
   const page = await stage.open("open", { window: "keys" });
   await page.getByText("alice@localhost").waitFor();

@@ -25,6 +25,12 @@ const change = (current: string, passphrase: string, intention = "Choose a new p
   await page.getByLabel("Type it once more").fill(passphrase);
   await page.keyboard.press("Enter");
 };
+type Fake = { world: { qr: string } };
+const byQr = (says: string) => async (page: Page) => {
+  await page.evaluate((qr) => void ((window as unknown as { waxwingFake: Fake }).waxwingFake.world.qr = qr), says);
+  await page.getByRole("button", { name: "Compare by QR code" }).click();
+  await page.getByRole("button", { name: "Choose a picture" }).click();
+};
 const opensVault = "harbour violin cactus amber tunnel lantern mosaic";
 const words =
   "ladder quiz orbit velvet anchor maple tiger canvas bronze willow ember garden hollow pepper signal teapot umbrella fabric crystal meadow napkin puzzle raven summit";
@@ -118,6 +124,7 @@ export const screens: Record<string, Screen> = {
   "25b-german-compose": { scene: "open", query: "&language=de", act: then((page) => page.getByRole("navigation", { name: "Ordner" }).getByRole("button", { name: "Entwürfe" }).click(), row(/Minutes of the meeting/)) },
   "30-keys-mine": keys("My key"),
   "30b-keys-mine-differs": keys("My key", undefined, { scene: "tampered" }),
+  "30c-keys-mine-qr": keys("My key", (page) => page.getByRole("button", { name: "Show as a QR code" }).click()),
   "31-keys-contacts": keys("Contacts’ keys"),
   "31b-keys-contact": keys("Contacts’ keys", row(/^Bob/)),
   "31c-keys-contact-held": keys("Contacts’ keys", row(/^Clinic/)),
@@ -128,6 +135,8 @@ export const screens: Record<string, Screen> = {
       await page.keyboard.insertText(code.replace(/\d{5}(?=\s+\d{5}\s+\d{5}\s*$)/, "00000"));
     }),
   ),
+  "31f-keys-contact-qr": keys("Contacts’ keys", then(row(/^Support/), byQr("theirsDiffers"))),
+  "31g-keys-contact-qr-same": keys("Contacts’ keys", then(row(/^Support/), byQr("same"))),
   "31e-keys-nobody": keys("Contacts’ keys", undefined, { scene: "empty" }),
   "32-keys-passphrase": keys("Passphrase"),
   "32b-keys-passphrase-form": keys("Passphrase", (page) => page.getByRole("button", { name: "Choose a new passphrase" }).click()),

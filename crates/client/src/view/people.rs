@@ -98,6 +98,31 @@ pub enum EvidenceKind {
     OtherShown,
 }
 
+/// A QR code: as many rows as columns, each a text of `1` where it is dark and `0` where it is
+/// light, without the quiet zone around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Qr {
+    /// From the top.
+    pub rows: Vec<String>,
+}
+
+/// What the QR code of a contact's key says of the key that is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub enum QrComparison {
+    /// It is the same.
+    Same,
+    /// They have another key than the one that is known here.
+    TheirsDiffers,
+    /// They see another key for this account than it has.
+    OursDiffers,
+    /// It is this account's own code.
+    Own,
+    /// It is other people's, or both keys differ.
+    Neither,
+}
+
 /// This account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
 #[serde(rename_all = "camelCase")]

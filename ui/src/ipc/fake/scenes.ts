@@ -38,6 +38,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     vaultKeys: { generation: 3, passphraseSetAt: now - 12 * DAY, recoveryTestedAt: empty ? null : now - 40 * DAY, activityWhole: true },
     rekey: null,
     rekeyTo: null,
+    qr: "same",
     activity: activityOf(now, scene === "many" ? 600 : 6),
   };
   if (scene === "tampered") {

@@ -1,6 +1,6 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
-import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, RekeyState, Result, Settings, Stage } from "../port";
-import { hex, keyCode, leftTheOutbox, messageOf, partyOf, youOf, type World } from "./world";
+import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, QrComparison, RekeyState, Result, Settings, Stage } from "../port";
+import { hex, keyCode, leftTheOutbox, messageOf, partyOf, qrRows, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
 const WORDS = "harbour violin cactus amber tunnel lantern mosaic pebble saddle thistle walnut zephyr copper drizzle falcon ginger".split(" ");
@@ -290,7 +290,20 @@ export class FakeShell implements Port {
         evidence: [...contact.evidence, { at: Date.now(), kind: "accepted" }],
       });
     }, "open");
+  ownQr = () => this.#answer("ownQr", () => ({ rows: qrRows() }), "open");
+  contactQr = (account: string) => this.#answer("contactQr", () => (this.#contact(account), { rows: qrRows() }), "open");
+  compareQrFile = (account: string): Promise<Result<QrComparison | null>> => this.#compareQr("compareQrFile", account);
+  compareQrClipboard = (account: string) => this.#compareQr("compareQrClipboard", account);
+  #compareQr = (command: string, account: string) =>
+    this.#answer(command, () => {
+      const contact = this.#contact(account);
+      if (this.world.qr !== "same") return this.world.qr;
+      const at = Date.now();
+      this.#setContact({ ...contact, compared: "compared", comparedAt: at, held: false, evidence: [...contact.evidence, { at, kind: "compared" }] });
+      return this.world.qr;
+    }, "open");
   copyText = (_text: string) => this.#answer("copyText", () => null);
+  copySecret = (_text: string) => this.#answer("copySecret", () => 60);
 
   // ---- do: settings
   saveSettings = (settings: Settings) =>

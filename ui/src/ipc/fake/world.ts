@@ -1,5 +1,5 @@
 // What the fake shell keeps: the same nouns as the vault, with lively contents.
-import type { ActivityLine, Contact, Draft, EnvelopeView, Me, OutgoingState, Party, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
+import type { ActivityLine, Contact, Draft, EnvelopeView, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
 
 export interface World {
   stage: Stage;
@@ -16,6 +16,8 @@ export interface World {
   /** What will open the vault once it is finished. */
   rekeyTo: { passphrase: string; words: string[]; confirmed: boolean } | null;
   activity: ActivityLine[];
+  /** What the next picture of a QR code says. */
+  qr: QrComparison;
 }
 
 export const MINUTE = 60_000;
@@ -39,6 +41,19 @@ export function hex(seed: number, bytes: number): string {
 export function keyCode(seed: number): string[] {
   const from = numbers(seed * 104729 + 5);
   return Array.from({ length: 12 }, () => String((from.next().value >>> 8) % 100_000).padStart(5, "0"));
+}
+
+/** A pattern that looks like a QR code: three corners to find it by, and noise. */
+export function qrRows(side = 41): string[] {
+  const from = numbers(4711);
+  const corners: [number, number][] = [[3, 3], [side - 4, 3], [3, side - 4]];
+  return Array.from({ length: side }, (_, y) =>
+    Array.from({ length: side }, (_, x) => {
+      const noise = from.next().value >>> 31;
+      const near = corners.map(([cx, cy]) => Math.max(Math.abs(x - cx), Math.abs(y - cy))).find((far) => far <= 4);
+      return near === undefined ? noise : Number(near <= 1 || near === 3);
+    }).join(""),
+  );
 }
 
 export function partyOf(contact: Contact): Party {
