@@ -103,6 +103,7 @@ fn interface() -> Builder<tauri::Wry> {
             keys::open_keys,
             keys::vault_keys,
             keys::change_passphrase,
+            keys::strengthen,
             keys::test_recovery,
             keys::rekey,
             keys::begin_rekey,
@@ -255,6 +256,7 @@ mod tests {
         for act in [
             "vault_keys",
             "change_passphrase",
+            "strengthen",
             "test_recovery",
             "begin_rekey",
             "rekey_code",

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use anyhow::{Context, Result, ensure};
+use arboard::{Clipboard, ImageData};
 use thirtyfour::prelude::*;
 use waxwing_tests::desk::{Desk, Window};
 use waxwing_tests::person::PASSPHRASE;
@@ -110,9 +111,19 @@ async fn the_vault_gets_a_new_key_across_a_lock() -> Result<()> {
         .await?;
     alice.picture_of("Keys", "keys-rekey-code")?;
     let lost = alice.recovery_code().await?;
+    alice.press("Copy as text").await?;
+    alice.see_text("On the clipboard for").await?;
+    ensure!(
+        copied() == Some(lost.concat().join(" ")),
+        "the code was not copied"
+    );
 
     // Locked before the code was typed back: the old passphrase opens, and the app knows.
     lock(&alice, &main).await?;
+    ensure!(
+        copied() != Some(lost.concat().join(" ")),
+        "a locked vault left the code on the clipboard"
+    );
     alice.type_into("Passphrase", NEW).await?;
     alice.press("Unlock").await?;
     alice
@@ -161,6 +172,54 @@ async fn the_vault_gets_a_new_key_across_a_lock() -> Result<()> {
     alice.press("Unlock").await?;
     alice.see_row(&["A test envelope"]).await?;
     alice.close().await
+}
+
+#[tokio::test]
+async fn two_people_compare_their_keys_by_qr_code() -> Result<()> {
+    let desk = Desk::new()?;
+    let alice = desk.open("default").await?;
+    alice.set_up("alice").await?;
+    let bob = desk.open("second").await?;
+    bob.set_up("bob").await?;
+    alice.add_contact("bob@localhost").await?;
+    bob.add_contact("alice@localhost").await?;
+
+    bob.press("Compare by QR code").await?;
+    let shown = bob.see("//*[@role='img' and contains(@aria-label,'QR code of your key')]");
+    let shown = shown.await?.screenshot_as_png().await?;
+    alice.press("Compare by QR code").await?;
+    alice.press("Use the copied picture").await?;
+    alice
+        .see_text("There is no picture on the clipboard.")
+        .await?;
+    let mut clipboard = Clipboard::new()?;
+    clipboard.set_image(ImageData {
+        width: 64,
+        height: 64,
+        bytes: vec![255; 64 * 64 * 4].into(),
+    })?;
+    alice.press("Use the copied picture").await?;
+    alice
+        .see_text("No key code was found in the picture.")
+        .await?;
+    let picture = image::load_from_memory(&shown)?.into_rgba8();
+    clipboard.set_image(ImageData {
+        width: picture.width() as usize,
+        height: picture.height() as usize,
+        bytes: picture.into_raw().into(),
+    })?;
+    alice.press("Use the copied picture").await?;
+    alice.see_text("The keys are the same").await?;
+    alice.see_text("Key compared on").await?;
+    alice.picture("contact-qr")?;
+
+    bob.close().await?;
+    alice.close().await
+}
+
+/// The text on the clipboard.
+fn copied() -> Option<String> {
+    Clipboard::new().ok()?.get_text().ok()
 }
 
 /// Opens the keys window at the passphrase.

@@ -110,6 +110,8 @@ pub(crate) struct Known {
     pub(crate) relay: RelayState,
     pub(crate) info: Option<RelayInfo>,
     pub(crate) settings: Settings,
+    /// What the last unlock by passphrase cost.
+    pub(crate) unlock: Option<UnlockTime>,
     /// Whether the relay publishes our own card; none while that is not known.
     pub(crate) relay_agrees: Option<bool>,
 }
@@ -142,6 +144,7 @@ impl App {
             relay: RelayState::Connecting,
             info: None,
             settings,
+            unlock: None,
             relay_agrees: None,
         };
         let app = Self(Arc::new(Inner {

@@ -1,7 +1,7 @@
 //! What a person does with the keys of the vault itself: another passphrase, a test of the recovery
 //! code, and the list of what was done.
 
-use crate::app::{App, blocking};
+use crate::app::{App, Inner, blocking};
 use crate::contacts::millis;
 use crate::failure::Failure;
 use crate::passphrase;
@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// How many lines of the list are read at a time when one of a kind is looked for.
 const LOOK: usize = 500;
+/// An unlock that takes less, in milliseconds, is little: calibration aims at four times as much.
+const LITTLE: u32 = 250;
 /// What sets the passphrase.
 const SETS_PASSPHRASE: [Kind; 3] = [Kind::PassphraseChanged, Kind::RekeyFinished, Kind::Created];
 
@@ -25,7 +27,7 @@ impl App {
     /// # Errors
     /// [`Failure::Locked`].
     pub async fn vault_keys(&self) -> Result<VaultKeys, Failure> {
-        self.with_open(|_, open| Ok(shown(open))).await
+        self.with_open(|app, open| Ok(app.shown(open))).await
     }
 
     /// Replaces the passphrase: the vault's root key is wrapped anew under it, written, read back
@@ -48,10 +50,31 @@ impl App {
         let params = self.kdf().await?.0;
         self.with_open(move |app, open| {
             let (current, new) = (Passphrase::new(&current), Passphrase::new(&new));
+            let params = params.or_costlier(open.params());
             open.rewrap(&current, &new, params, &mut app.chance.draw())?;
             app.note(open, Kind::PassphraseChanged, "");
             app.tell(Change::Stage);
-            Ok(shown(open))
+            Ok(app.shown(open))
+        })
+        .await
+    }
+
+    /// Makes unlocking slower, and guessing with it, when this computer bears more than the vault was
+    /// locked with: the root key is wrapped anew under the same passphrase. Never makes it faster.
+    ///
+    /// # Errors
+    /// As [`change_passphrase`](Self::change_passphrase).
+    pub async fn strengthen(&self, passphrase: Zeroizing<String>) -> Result<VaultKeys, Failure> {
+        let (params, cost) = self.kdf().await?;
+        self.with_open(move |app, open| {
+            let passphrase = Passphrase::new(&passphrase);
+            let params = params.or_costlier(open.params());
+            open.rewrap(&passphrase, &passphrase, params, &mut app.chance.draw())?;
+            app.know().unlock = Some(cost);
+            app.note(open, Kind::LockStrengthened, "");
+            app.tell(Change::Stage);
+            app.tell(Change::Status);
+            Ok(app.shown(open))
         })
         .await
     }
@@ -69,7 +92,7 @@ impl App {
                 return Err(Failure::RecoveryOther);
             }
             app.note(open, Kind::RecoveryTested, "");
-            Ok(shown(open))
+            Ok(app.shown(open))
         })
         .await
     }
@@ -118,15 +141,25 @@ impl App {
     }
 }
 
-/// Never fails: who hears of a failure after a change would believe that nothing has changed. What
-/// cannot be read of the list is not whole.
-fn shown(open: &Open) -> VaultKeys {
-    let store = open.store();
-    VaultKeys {
-        generation: open.generation(),
-        passphrase_set_at: last(&store, &SETS_PASSPHRASE).ok().flatten(),
-        recovery_tested_at: last(&store, &[Kind::RecoveryTested]).ok().flatten(),
-        activity_whole: store.check_activity().is_ok(),
+impl Inner {
+    /// Whether the last unlock cost little for this computer.
+    pub(crate) fn can_strengthen(&self) -> bool {
+        let cost = self.known().unlock;
+        cost.is_some_and(|cost| cost.milliseconds < LITTLE)
+    }
+
+    /// Never fails: who hears of a failure after a change would believe that nothing has changed.
+    /// What cannot be read of the list is not whole.
+    fn shown(&self, open: &Open) -> VaultKeys {
+        let store = open.store();
+        VaultKeys {
+            generation: open.generation(),
+            passphrase_set_at: last(&store, &SETS_PASSPHRASE).ok().flatten(),
+            recovery_tested_at: last(&store, &[Kind::RecoveryTested]).ok().flatten(),
+            unlock: self.known().unlock,
+            can_strengthen: self.can_strengthen(),
+            activity_whole: store.check_activity().is_ok(),
+        }
     }
 }
 

@@ -238,6 +238,7 @@ impl App {
             next_try: next_try.map(millis),
             lock_at: self.lock_at(),
             local_relay: self.local_relay(),
+            can_strengthen: self.can_strengthen(),
         }
     }
 

@@ -100,6 +100,7 @@ impl App {
             .with_open(move |app, open| {
                 let (current, passphrase) = (Passphrase::new(&current), Passphrase::new(&new));
                 let mut rng = app.chance.draw();
+                let params = params.or_costlier(open.params());
                 let code = open.begin_rekey(&current, &passphrase, params, &mut rng)?;
                 app.note(open, Kind::RekeyBegun, "");
                 Ok(app.keep_ways(passphrase, code, false))

@@ -122,9 +122,11 @@ impl App {
         let mut vault = Arc::clone(&self.vault).lock_owned().await;
         blocking(move || {
             let passphrase = Passphrase::new(&typed);
+            let begun = Instant::now();
             match vault.take() {
                 Vaulted::Locked(locked) => match locked.unlock(&passphrase) {
                     Ok(mut open) => {
+                        app.know().unlock = Some(cost(begun.elapsed(), open.params()));
                         // The code was never confirmed: the one that was shown is replaced.
                         let renewed = renew_code(&app, &mut open, &passphrase);
                         app.opened(&open, ActivityKind::Unlocked);
@@ -289,15 +291,7 @@ impl App {
                     let params = KdfParams::calibrate(|| begun.elapsed()).map_err(kdf_failed)?;
                     let begun = Instant::now();
                     stretch(&Passphrase::new("measuring"), &[0; 32], params).map_err(kdf_failed)?;
-                    let milliseconds =
-                        u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-                    Ok((
-                        params,
-                        UnlockTime {
-                            milliseconds,
-                            memory_mib: params.m_kib() / 1024,
-                        },
-                    ))
+                    Ok((params, cost(begun.elapsed(), params)))
                 })
             })
             .await
@@ -464,6 +458,13 @@ impl Inner {
             .as_ref()
             .and(known.settings.lock_after_minutes)?;
         Some(self.last_input.load(Ordering::Relaxed) + u64::from(minutes) * 60_000)
+    }
+}
+
+fn cost(took: Duration, params: KdfParams) -> UnlockTime {
+    UnlockTime {
+        milliseconds: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+        memory_mib: params.m_kib() / 1024,
     }
 }
 

@@ -110,6 +110,8 @@ pub struct Status {
     pub lock_at: Option<Millis>,
     /// The relay on this computer.
     pub local_relay: LocalRelay,
+    /// Whether unlocking, and with it each guess at the passphrase, costs little for this computer.
+    pub can_strengthen: bool,
 }
 
 /// Who runs the relay on this computer.

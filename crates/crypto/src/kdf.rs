@@ -94,6 +94,18 @@ impl KdfParams {
         self.p
     }
 
+    /// These parameters, or those of `other` when a guess costs more with them: more memory times
+    /// passes.
+    #[must_use]
+    pub fn or_costlier(self, other: Self) -> Self {
+        let cost = |params: Self| u64::from(params.m_kib) * u64::from(params.t);
+        if cost(other) > cost(self) {
+            other
+        } else {
+            self
+        }
+    }
+
     /// Finds parameters that take about [`CALIBRATION_TARGET`] on this machine, memory first: it
     /// measures one stretch of the default and scales. Never below the floor, never above 1 GiB.
     /// `clock` returns a monotonic time.

@@ -2,6 +2,16 @@
 use super::*;
 
 #[test]
+fn what_costs_more_is_never_given_up() {
+    let weak = KdfParams::FLOOR;
+    let strong = KdfParams::DEFAULT;
+    assert_eq!(weak.or_costlier(strong), strong);
+    assert_eq!(strong.or_costlier(weak), strong);
+    let slow = KdfParams::new(64 << 10, 16, 4).unwrap();
+    assert_eq!(strong.or_costlier(slow), slow);
+}
+
+#[test]
 fn bounds_are_checked_before_anything_is_allocated() {
     let refused = [
         (0, 3, 4),

@@ -33,6 +33,16 @@ pub(crate) async fn change_passphrase(
     engine.change_passphrase(current, new, although_weak).await
 }
 
+/// Makes unlocking slower, and guessing with it.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn strengthen(
+    engine: Engine<'_>,
+    passphrase: String,
+) -> Result<VaultKeys, Failure> {
+    engine.strengthen(Zeroizing::new(passphrase)).await
+}
+
 /// Tries the recovery code.
 #[tauri::command]
 #[specta::specta]

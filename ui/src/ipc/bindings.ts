@@ -116,6 +116,8 @@ export const commands = {
 	vaultKeys: () => typedError<VaultKeys, Failure>(__TAURI_INVOKE("vault_keys")),
 	/**  Replaces the passphrase. */
 	changePassphrase: (current: string, newPassphrase: string, althoughWeak: boolean) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("change_passphrase", { current, newPassphrase, althoughWeak })),
+	/**  Makes unlocking slower, and guessing with it. */
+	strengthen: (passphrase: string) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("strengthen", { passphrase })),
 	/**  Tries the recovery code. */
 	testRecovery: (words: string) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("test_recovery", { words })),
 	/**  How far a new root key is on its way into the whole vault; none when none is. */
@@ -167,6 +169,8 @@ export type ActivityKind =
 "locked" | 
 /**  The passphrase was replaced. */
 "passphraseChanged" | 
+/**  Unlocking was made slower, and guessing with it; the passphrase stayed. */
+"lockStrengthened" | 
 /**  The recovery code was replaced. */
 "recoveryReplaced" | 
 /**  The recovery code was tested and works. */
@@ -845,6 +849,8 @@ export type Status = {
 	lockAt: number | null,
 	/**  The relay on this computer. */
 	localRelay: LocalRelay,
+	/**  Whether unlocking, and with it each guess at the passphrase, costs little for this computer. */
+	canStrengthen: boolean,
 };
 
 /**  The status bar changed. */
@@ -912,6 +918,10 @@ export type VaultKeys = {
 	passphraseSetAt: number | null,
 	/**  When the recovery code was last tested. */
 	recoveryTestedAt: number | null,
+	/**  What the last unlock by passphrase cost; each guess at the passphrase costs as much. */
+	unlock: UnlockTime | null,
+	/**  Whether that is little for this computer, so that more is offered. */
+	canStrengthen: boolean,
 	/**  Whether no line of the list of what was done is altered or missing from its middle. */
 	activityWhole: boolean,
 };

@@ -162,6 +162,7 @@ export interface Port {
   openKeys(): Promise<Result<null>>; // opens it or brings it to the front
   vaultKeys(): Promise<Result<VaultKeys>>;
   changePassphrase(current: string, newPassphrase: string, althoughWeak: boolean): Promise<Result<VaultKeys>>; // about three unlock times
+  strengthen(passphrase: string): Promise<Result<VaultKeys>>; // unlocking costs more here afterwards
   testRecovery(words: string): Promise<Result<VaultKeys>>; // changes nothing but the date of the test
   rekey(): Promise<Result<RekeyStatus | null>>; // null: none is under way
   beginRekey(current: string, newPassphrase: string, althoughWeak: boolean): Promise<Result<string[]>>; // the 24 words of the new code

@@ -34,5 +34,6 @@ export type {
   Stage,
   Status,
   Strength,
+  UnlockTime,
   Unopenable,
 } from "../ipc";

@@ -6,7 +6,7 @@ export class VaultState {
   current = $state.raw<VaultKeys | null>(null);
   failure = $state.raw<Failure | null>(null);
   /** Which act is running, wherever the person has gone meanwhile. */
-  acting = $state<"change" | "test" | null>(null);
+  acting = $state<"change" | "strengthen" | "test" | null>(null);
 
   readonly #port: Port;
   readonly #reread: Reread<Result<VaultKeys>>;
@@ -24,9 +24,10 @@ export class VaultState {
 
   read = () => this.#reread.now();
 
-  /** Both answer the failure, for the form to show beside what was typed. */
+  /** Each answers the failure, for the form to show beside what was typed. */
   changePassphrase = (current: string, newPassphrase: string, althoughWeak: boolean) =>
     this.#act("change", this.#port.changePassphrase(current, newPassphrase, althoughWeak));
+  strengthen = (passphrase: string) => this.#act("strengthen", this.#port.strengthen(passphrase));
   testRecovery = (words: string) => this.#act("test", this.#port.testRecovery(words));
 
   clear(): void {
@@ -36,7 +37,7 @@ export class VaultState {
     this.acting = null;
   }
 
-  async #act(name: "change" | "test", act: Promise<Result<VaultKeys>>): Promise<Failure | null> {
+  async #act(name: NonNullable<VaultState["acting"]>, act: Promise<Result<VaultKeys>>): Promise<Failure | null> {
     this.acting = name;
     const answer = await act;
     // Locked meanwhile: nothing comes back.

@@ -52,6 +52,7 @@ export const activities: Record<ActivityKind, (about: string) => string> = {
   unlockFailed: (about) => m.did_unlockFailed({ count: Number(about) }),
   locked: m.did_locked,
   passphraseChanged: m.did_passphraseChanged,
+  lockStrengthened: m.did_lockStrengthened,
   recoveryReplaced: m.did_recoveryReplaced,
   recoveryTested: m.did_recoveryTested,
   cardPublished: m.did_cardPublished,

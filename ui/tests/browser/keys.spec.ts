@@ -163,6 +163,27 @@ test("a contact's key by paste; Escape leaves the question, then the contact", a
   expect(stage.violations).toEqual([]);
 });
 
+test("a lock that is weak for this computer is made better", async () => {
+  const page = await stage.open("weak", { window: "keys" });
+  await page.keyboard.press("Control+3");
+  await page.getByText("here 0.1 s and 64 MiB of memory").waitFor();
+  await tabTo(page, /^Make guessing slower$/);
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Current passphrase").and(page.locator(":focus")).waitFor();
+  await page.keyboard.type("not this");
+  await page.keyboard.press("Enter");
+  await page.getByText("That passphrase does not open this vault.").waitFor();
+  await page.keyboard.type(opensVault);
+  await page.keyboard.press("Enter");
+  await page.getByText("Unlocking takes 0.9 s here.").waitFor();
+  expect(await page.getByText("The vault can be locked better").count()).toBe(0);
+  await page.keyboard.press("Control+5");
+  await page.getByRole("option", { name: /Unlocking made slower/ }).first().waitFor();
+  const main = await stage.open("weak");
+  await main.getByRole("button", { name: "The lock can be better" }).waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
 test("a contact's key by QR code, and one's own; a copied code leaves the clipboard", async () => {
   const page = await stage.open("open", { window: "keys" });
   await tabTo(page, /^Show as a QR code$/);

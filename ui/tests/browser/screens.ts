@@ -159,6 +159,7 @@ export const screens: Record<string, Screen> = {
     ),
   ),
   "32j-keys-rekey-interrupted": keys("Passphrase", undefined, { scene: "interrupted" }),
+  "32k-keys-passphrase-weak-lock": keys("Passphrase", (page) => page.getByRole("button", { name: "Make guessing slower" }).click(), { scene: "weak" }),
   "33-keys-recovery": keys("Recovery code"),
   "33b-keys-recovery-never": keys("Recovery code", undefined, { scene: "empty" }),
   "33c-keys-recovery-word": keys("Recovery code", recovery(words.replace("pepper", "peper"))),

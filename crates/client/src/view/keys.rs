@@ -1,6 +1,6 @@
 //! The vault's own keys.
 
-use super::Millis;
+use super::{Millis, UnlockTime};
 use serde::Serialize;
 use specta::Type;
 
@@ -14,6 +14,10 @@ pub struct VaultKeys {
     pub passphrase_set_at: Option<Millis>,
     /// When the recovery code was last tested.
     pub recovery_tested_at: Option<Millis>,
+    /// What the last unlock by passphrase cost; each guess at the passphrase costs as much.
+    pub unlock: Option<UnlockTime>,
+    /// Whether that is little for this computer, so that more is offered.
+    pub can_strengthen: bool,
     /// Whether no line of the list of what was done is altered or missing from its middle.
     pub activity_whole: bool,
 }
@@ -85,6 +89,8 @@ pub enum ActivityKind {
     Locked,
     /// The passphrase was replaced.
     PassphraseChanged,
+    /// Unlocking was made slower, and guessing with it; the passphrase stayed.
+    LockStrengthened,
     /// The recovery code was replaced.
     RecoveryReplaced,
     /// The recovery code was tested and works.
@@ -127,6 +133,7 @@ impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
             Kind::UnlockFailed => Self::UnlockFailed,
             Kind::Locked => Self::Locked,
             Kind::PassphraseChanged => Self::PassphraseChanged,
+            Kind::LockStrengthened => Self::LockStrengthened,
             Kind::RecoveryReplaced => Self::RecoveryReplaced,
             Kind::RecoveryTested => Self::RecoveryTested,
             Kind::CardPublished => Self::CardPublished,

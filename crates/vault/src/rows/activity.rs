@@ -36,6 +36,8 @@ pub enum ActivityKind {
     Locked,
     /// The passphrase was replaced.
     PassphraseChanged,
+    /// Unlocking was made slower, and guessing with it; the passphrase stayed.
+    LockStrengthened,
     /// The recovery code was replaced.
     RecoveryReplaced,
     /// The recovery code was tested and works.

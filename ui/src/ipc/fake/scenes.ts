@@ -5,7 +5,7 @@ import { DAY, HOUR, MINUTE, hex, keyCode, type World } from "./world";
 
 const scenes = [
   "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done",
-  "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted",
+  "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted", "weak",
 ] as const;
 export type Scene = (typeof scenes)[number];
 
@@ -33,9 +33,9 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     settings: settingsOf(),
     status: {
       profile: "default", relay: { kind: "online", name: "localhost" }, outbox: 3, waiting: 3, drafts: 2,
-      nextTry: now + 3 * MINUTE, lockAt: now + 9 * MINUTE + 12_000, localRelay: "running",
+      nextTry: now + 3 * MINUTE, lockAt: now + 9 * MINUTE + 12_000, localRelay: "running", canStrengthen: false,
     },
-    vaultKeys: { generation: 3, passphraseSetAt: now - 12 * DAY, recoveryTestedAt: empty ? null : now - 40 * DAY, activityWhole: true },
+    vaultKeys: { generation: 3, passphraseSetAt: now - 12 * DAY, recoveryTestedAt: empty ? null : now - 40 * DAY, unlock: { milliseconds: 940, memoryMiB: 256 }, canStrengthen: false, activityWhole: true },
     rekey: null,
     rekeyTo: null,
     qr: "same",
@@ -44,6 +44,11 @@ export function worldOf(scene: Scene, now = Date.now()): World {
   if (scene === "tampered") {
     world.me.relayAgrees = false;
     world.vaultKeys.activityWhole = false;
+  }
+  if (scene === "weak") {
+    world.status.canStrengthen = true;
+    world.vaultKeys.unlock = { milliseconds: 120, memoryMiB: 64 };
+    world.vaultKeys.canStrengthen = true;
   }
   if (scene === "interrupted") {
     world.rekeyTo = { passphrase: "copper drizzle falcon ginger", words: world.recoveryWords.toReversed(), confirmed: true };

@@ -336,6 +336,15 @@ export class FakeShell implements Port {
       this.#later(() => this.tell("stageChanged", {}));
       return this.world.vaultKeys;
     }, "open");
+  strengthen = (passphrase: string) =>
+    this.#answer("strengthen", () => {
+      if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      const { vaultKeys } = this.world;
+      this.world.vaultKeys = { ...vaultKeys, generation: vaultKeys.generation + 1, unlock: { milliseconds: 940, memoryMiB: 256 }, canStrengthen: false };
+      this.world.status.canStrengthen = false;
+      this.#note("lockStrengthened");
+      return this.world.vaultKeys;
+    }, "open");
   testRecovery = (words: string) =>
     this.#answer("testRecovery", () => {
       if (words !== this.world.recoveryWords.join(" ")) throw this.#mistyped(words);
