@@ -6,8 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use waxwing_client::Failure;
 use waxwing_client::view::ActivityKind;
+use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_tests::engine::{PASSPHRASE, Street, passphrase};
+use waxwing_vault::{Locked, State, Vault};
 
 const NEW: &str = "nine loud geese sail over the mountain";
 
@@ -52,6 +54,43 @@ async fn another_passphrase_opens_and_nothing_is_left_that_the_old_one_opens() {
     assert_eq!(insisted.await.unwrap().generation, after.generation + 1);
     alice.lock().await;
     alice.app.unlock(passphrase("12345678")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_weak_lock_is_made_better_and_the_passphrase_stays() {
+    let street = Street::new().await;
+    street.person("alice").await.close().await;
+    let folder = street.dir("alice");
+    let (weak, mut rng) = (KdfParams::FLOOR, rand::rng());
+    let present = Passphrase::new(PASSPHRASE);
+    let locked = held(&folder);
+    let mut open = locked.unlock(&present).map_err(|(_, error)| error).unwrap();
+    open.rewrap(&present, &present, weak, &mut rng).unwrap();
+    drop(open);
+
+    let alice = street.open("alice").await;
+    alice.app.unlock(passphrase(PASSPHRASE)).await.unwrap();
+    let before = alice.vault_keys().await.unwrap();
+    assert_eq!(before.unlock.unwrap().memory_mib, weak.m_kib() / 1024);
+    let refused = alice.strengthen(passphrase("wrong")).await;
+    assert_eq!(refused, Err(Failure::WrongPassphrase));
+    let after = alice.strengthen(passphrase(PASSPHRASE)).await.unwrap();
+    assert_eq!(after.generation, before.generation + 1);
+    assert_eq!(after.passphrase_set_at, before.passphrase_set_at);
+    let did = alice.activity(None, 1).await.unwrap();
+    assert_eq!(did.items[0].kind, ActivityKind::LockStrengthened);
+    alice.lock().await;
+    alice.app.unlock(passphrase(PASSPHRASE)).await.unwrap();
+    alice.close().await;
+    let params = held(&folder).params();
+    assert_eq!(params, params.or_costlier(weak), "the lock became weaker");
+}
+
+fn held(folder: &Path) -> Locked {
+    match Vault::look(folder).unwrap() {
+        State::Locked(locked) => locked,
+        other => panic!("the vault is {other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -185,8 +185,11 @@ async fn two_people_compare_their_keys_by_qr_code() -> Result<()> {
     bob.add_contact("alice@localhost").await?;
 
     bob.press("Compare by QR code").await?;
-    let shown = bob.see("//*[@role='img' and contains(@aria-label,'QR code of your key')]");
-    let shown = shown.await?.screenshot_as_png().await?;
+    bob.see("//*[@role='img' and contains(@aria-label,'QR code of your key')]")
+        .await?
+        .scroll_into_view()
+        .await?;
+    let shown = bob.picture("contact-qr-shown")?;
     alice.press("Compare by QR code").await?;
     alice.press("Use the copied picture").await?;
     alice
@@ -202,7 +205,7 @@ async fn two_people_compare_their_keys_by_qr_code() -> Result<()> {
     alice
         .see_text("No key code was found in the picture.")
         .await?;
-    let picture = image::load_from_memory(&shown)?.into_rgba8();
+    let picture = image::open(shown)?.into_rgba8();
     clipboard.set_image(ImageData {
         width: picture.width() as usize,
         height: picture.height() as usize,
