@@ -6,6 +6,8 @@ mod commands;
 mod drop_target;
 mod events;
 mod host;
+#[cfg(target_os = "linux")]
+mod memory;
 mod notify;
 mod paths;
 mod sleep;
@@ -129,14 +131,21 @@ fn interface() -> Builder<tauri::Wry> {
         ])
 }
 
-/// Opens the window and runs until it is closed.
+/// Opens the window and runs until it is closed. To be called before anything else is done.
 pub fn run(options: Options) -> ExitCode {
+    #[cfg(target_os = "linux")]
+    let overwritten = memory::overwrite_what_is_freed();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
     #[cfg(target_os = "linux")]
-    web_process::prepare();
+    {
+        if let Err(error) = overwritten {
+            tracing::warn!(%error, "what this process frees is not overwritten");
+        }
+        web_process::prepare();
+    }
     let Some(home) = paths::home() else {
         tracing::error!("this system names no folder for a person's data");
         return ExitCode::FAILURE;

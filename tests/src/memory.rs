@@ -23,7 +23,8 @@ use waxwing_crypto::vault_header::Header;
 use crate::desk::{Desk, family};
 use crate::person::PASSPHRASE;
 
-/// Subject and text of the message that is opened; they are written nowhere else.
+/// Subject and text of the message that is opened; they are written nowhere else. The driver's own
+/// questions lie in the app's memory too, so it asks for their beginnings.
 const SUBJECT: &str = "Herring in the third barrel";
 const TEXT: &str = "Beneath the false floor lies what we spoke of in spring.";
 /// Read at once.
@@ -66,8 +67,12 @@ pub async fn after_lock() -> Result<Vec<Searched>> {
     bob.send().await?;
     for again in [true, false] {
         alice.go("Inbox").await?;
-        alice.see_row(&["bob", SUBJECT]).await?.click().await?;
-        alice.see_text(TEXT).await?;
+        alice
+            .see_row(&["bob", &SUBJECT[..7]])
+            .await?
+            .click()
+            .await?;
+        alice.see_text(&TEXT[..14]).await?;
         alice.press("Lock now").await?;
         alice.see_text("Waxwing is locked").await?;
         if again {

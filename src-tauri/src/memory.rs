@@ -1,0 +1,36 @@
+//! What this process gives back is overwritten.
+//!
+//! A text on its way to the page lies in buffers of Tauri, `GLib` and the web engine's library, which
+//! give them back unwiped: after the lock it would be found there until something else is put in
+//! its place. The C library overwrites what is given back when it is told to before the start
+//! (`mallopt(3)`, `M_PERTURB`), unless its per-thread cache takes it first, so that one is off.
+
+use std::env;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+const TUNABLES: &str = "GLIBC_TUNABLES";
+const OVERWRITE: &str = "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0";
+
+/// Starts this program again, in this process, with what is freed overwritten, unless that was done.
+/// To be called before anything else.
+///
+/// # Errors
+/// When it cannot be started again: then it may go on as it is.
+pub(crate) fn overwrite_what_is_freed() -> io::Result<()> {
+    let chosen = env::var(TUNABLES).unwrap_or_default();
+    if chosen.contains(OVERWRITE) {
+        return Ok(());
+    }
+    let tunables = match chosen.as_str() {
+        "" => OVERWRITE.to_owned(),
+        others => format!("{others}:{OVERWRITE}"),
+    };
+    let mut arguments = env::args_os();
+    let mut again = Command::new(env::current_exe()?);
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    Err(again.args(arguments).env(TUNABLES, tunables).exec())
+}
