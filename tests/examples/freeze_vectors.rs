@@ -12,6 +12,7 @@ use waxwing_crypto::message::{Attachment, Body, Message};
 use waxwing_crypto::prekey::generate;
 use waxwing_crypto::request::sign_request;
 use waxwing_crypto::retry::sign_retry;
+use waxwing_crypto::revocation::sign_revocation;
 use waxwing_crypto::stream::AttachmentKey;
 use waxwing_crypto::vault_header::AccountSeed;
 use waxwing_tests::people::{DAY, NOW, Person, terms};
@@ -127,6 +128,7 @@ fn main() {
         "key_code": KeyCode::new(side(&alice), side(&bob)).to_string(),
         "alice_side": side(&alice).to_string(),
         "retry": hex::encode(sign_retry(&bob.device, &retry)),
+        "revocation": hex::encode(sign_revocation(&alice.account, alice.own().account_id, NOW)),
         "signature_input": headers.signature_input,
         "signature": headers.signature,
         "sealed": sealed,

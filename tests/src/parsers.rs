@@ -11,6 +11,7 @@ use waxwing_wire::limits::MAX_ENVELOPE_BYTES;
 use waxwing_wire::prekey::Prekey;
 use waxwing_wire::request::{SignedRequest, parse_content_digest};
 use waxwing_wire::retry::Retry;
+use waxwing_wire::revocation::Revocation;
 
 /// A parser: what it would encode of what it accepted, or `None` when it refused. A parser that
 /// keeps the bytes it read gives those back.
@@ -38,6 +39,11 @@ pub const PARSERS: &[(&str, Parser)] = &[
     ("retry", |bytes| {
         let retry = Retry::decode(bytes).ok()?;
         let _ = retry.body();
+        Some(bytes.to_vec())
+    }),
+    ("revocation", |bytes| {
+        let revocation = Revocation::decode(bytes).ok()?;
+        let _ = revocation.verify();
         Some(bytes.to_vec())
     }),
     ("envelope", |bytes| {

@@ -15,6 +15,7 @@ use waxwing_crypto::message::{Body, Message};
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::request::sign_request;
 use waxwing_crypto::retry::sign_retry;
+use waxwing_crypto::revocation::sign_revocation;
 use waxwing_crypto::vault_header::AccountSeed;
 use waxwing_tests::people::{DAY, NOW, Person, terms};
 use waxwing_wire::card::Card;
@@ -312,7 +313,7 @@ fn a_key_code_is_the_construction_of_the_specification() {
 }
 
 #[test]
-fn our_retry_statements_and_request_signatures_are_as_they_always_were() {
+fn our_statements_and_request_signatures_are_as_they_always_were() {
     let (own, alice, bob) = (own(), Person::from_number(10), Person::from_number(20));
     let retry = RetryBody {
         env_id: EnvelopeId::new([4; 16]),
@@ -323,6 +324,10 @@ fn our_retry_statements_and_request_signatures_are_as_they_always_were() {
     assert_eq!(
         hex::encode(sign_retry(&bob.device, &retry)),
         text(&own, "retry")
+    );
+    assert_eq!(
+        hex::encode(sign_revocation(&alice.account, alice.own().account_id, NOW)),
+        text(&own, "revocation")
     );
     let digest = content_digest(b"body");
     let target = Target {

@@ -1,4 +1,5 @@
-//! Making cards: the first one, the next one, and one that rotates the identity key.
+//! Making cards: the first one, the next one, and those that replace the identity key, with or
+//! without the old one's word.
 //!
 //! Every function checks its own result with the verify-only code of `waxwing-wire` before it hands
 //! it out, so a card that others would refuse is never published. Carries out docs/protocol.md
@@ -75,6 +76,21 @@ pub fn sign_rotation(
         payload,
     };
     Card::decode(&card.encode())?.verify_successor(previous, terms.issued_at)
+}
+
+/// Signs the card after `previous` that replaces the identity key without a word of the old one, for
+/// an account whose key is in other hands. Contacts see an unexplained change and compare again.
+///
+/// # Errors
+/// [`CardError`] when terms or devices are not allowed, or `new` is the previous card's key.
+pub fn sign_reset(
+    new: &AccountKey,
+    previous: &VerifiedCard,
+    devices: Vec<DeviceEntry>,
+    terms: Terms,
+) -> Result<VerifiedCard, CardError> {
+    let body = following(previous, new, devices, terms)?;
+    Card::decode(&signed(new, &body))?.verify_reset(previous, terms.issued_at)
 }
 
 fn following(

@@ -12,7 +12,7 @@ use waxwing_wire::card::DeviceEntry;
 use waxwing_wire::cose::Sign1;
 use waxwing_wire::cose_key::{DevicePublic, IdentityPublic, TransportPublic};
 use waxwing_wire::ids::{AccountId, DeviceId, MailboxId};
-use waxwing_wire::{card, prekey, retry};
+use waxwing_wire::{card, prekey, retry, revocation};
 
 use crate::vault_header::{AccountSeed, DeviceSeed, TransportSeed};
 
@@ -62,7 +62,7 @@ macro_rules! signing_key {
 }
 
 signing_key!(
-    /// Account identity key (AIK): signs cards and nothing else.
+    /// Account identity key (AIK): signs cards, its own revocation, and nothing else.
     AccountKey,
     IdentityPublic,
     AccountSeed
@@ -95,6 +95,12 @@ impl AccountKey {
     /// Signs a rotation card's body, as the old or the new key.
     pub(crate) fn sign_rotation(&self, body: &[u8]) -> [u8; 64] {
         self.sign(&card::bytes_to_sign_rotation(body))
+    }
+
+    /// Signs its own revocation.
+    pub(crate) fn sign_revocation(&self, payload: Vec<u8>) -> Sign1 {
+        let signature = self.sign(&Sign1::signed_bytes(revocation::REVOCATION_LABEL, &payload));
+        Sign1 { payload, signature }
     }
 }
 

@@ -5,7 +5,7 @@
 //! signs, seals or opens is here.
 //!
 //! Invariants:
-//! * one key, one type, one purpose: [`keys::AccountKey`] signs cards, [`keys::DeviceKey`] signs
+//! * one key, one type, one purpose: [`keys::AccountKey`] signs cards and its own revocation, [`keys::DeviceKey`] signs
 //!   messages, prekeys and retry statements, [`keys::TransportKey`] signs requests to the relay, each
 //!   under its own label;
 //! * secrets have no `Clone`, no `Debug`, no serialisation, and are zeroized on drop;
@@ -25,5 +25,6 @@ pub mod recovery;
 pub mod replay;
 pub mod request;
 pub mod retry;
+pub mod revocation;
 pub mod stream;
 pub mod vault_header;

@@ -11,6 +11,8 @@ use crate::ids::{AccountId, AttachmentId, DeviceId, Digest, EnvelopeId, MailboxI
 
 /// Media type of a card.
 pub const MEDIA_CARD: &str = "application/cose";
+/// Media type of a revocation.
+pub const MEDIA_REVOCATION: &str = "application/cose";
 /// Media type of a submission.
 pub const MEDIA_SUBMISSION: &str = "application/cbor";
 /// Media type of an upload's piece.
@@ -64,6 +66,14 @@ shape! {
     pub struct NameRecord {
         /// The account.
         pub account_id: AccountId,
+    }
+}
+
+shape! {
+    /// `GET /v1/accounts/{account}/revocation`: every revocation of the account, oldest first.
+    pub struct Revocations {
+        /// Signed revocations. Each ends the one key that it names.
+        pub statements: Vec<B64>,
     }
 }
 

@@ -315,6 +315,37 @@ impl Card {
         previous: &VerifiedCard,
         now: u64,
     ) -> Result<VerifiedCard, CardError> {
+        self.check_later(previous)?;
+        let proof = self.verify_chain(&previous.body().identity)?;
+        self.body.check_time(now)?;
+        Ok(self.proven(proof))
+    }
+
+    /// Proves that it directly follows `previous` with another identity key, signed by that key alone:
+    /// the one card that a relay takes after the key of `previous` was revoked. Nothing of it proves
+    /// that the account's owner made it; who takes it knows that from elsewhere.
+    ///
+    /// # Errors
+    /// [`CardError`]; [`CardError::NotSuccessor`] also for a rotation and for the same key.
+    pub fn verify_reset(
+        self,
+        previous: &VerifiedCard,
+        now: u64,
+    ) -> Result<VerifiedCard, CardError> {
+        let before = previous.body();
+        if before.version.checked_add(1) != Some(self.body.version)
+            || self.body.identity == before.identity
+            || self.is_rotation()
+        {
+            return Err(CardError::NotSuccessor);
+        }
+        self.check_later(previous)?;
+        self.body.check_time(now)?;
+        self.verify_self()
+    }
+
+    /// Account, order and minimum suite; no signature.
+    fn check_later(&self, previous: &VerifiedCard) -> Result<(), CardError> {
         let before = previous.body();
         let is_next = before.version.checked_add(1) == Some(self.body.version);
         if self.body.account_id != before.account_id
@@ -326,9 +357,7 @@ impl Card {
         if self.body.min_suite < before.min_suite {
             return Err(CardError::WeakerSuite);
         }
-        let proof = self.verify_chain(&before.identity)?;
-        self.body.check_time(now)?;
-        Ok(self.proven(proof))
+        Ok(())
     }
 
     /// Proves only that it is signed by the identity key inside it: enough for a card loaded from

@@ -7,7 +7,7 @@
 //! Invariants:
 //! * every CBOR structure is Core Deterministic (RFC 8949 section 4.2.1); anything else is refused;
 //! * a check leaves a proof: [`card::VerifiedCard`], [`prekey::VerifiedPrekey`],
-//!   [`retry::VerifiedRetry`] and [`request::VerifiedRequest`] can only be made by verifying;
+//!   [`retry::VerifiedRetry`], [`revocation::VerifiedRevocation`] and [`request::VerifiedRequest`] can only be made by verifying;
 //! * Ed25519 signatures are checked with `verify_strict`, and COSE `alg` is fixed at -19.
 
 pub mod address;
@@ -25,3 +25,4 @@ pub mod prekey;
 pub mod problem;
 pub mod request;
 pub mod retry;
+pub mod revocation;

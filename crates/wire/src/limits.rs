@@ -12,6 +12,8 @@ pub const MAX_CARD_BYTES: usize = 16 * 1024;
 pub const MAX_PREKEY_BYTES: usize = 2 * 1024;
 /// Largest signed retry statement.
 pub const MAX_RETRY_BYTES: usize = 512;
+/// Largest signed revocation.
+pub const MAX_REVOCATION_BYTES: usize = 512;
 /// Most accounts a message may be addressed to.
 pub const MAX_RECIPIENTS: usize = 32;
 /// Most attachments of one message.

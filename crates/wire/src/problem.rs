@@ -7,6 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::b64::B64;
 use crate::ids::Digest;
 
 /// Media type of a problem.
@@ -47,10 +48,15 @@ macro_rules! slugs {
 }
 
 slugs! {
-    /// `If-Match` or `If-None-Match` does not fit; carries `current_version`.
+    /// `If-Match` or `If-None-Match` does not fit; carries `current_version`, `current_hash` and
+    /// `current_card`.
     CardChanged = "card-changed", 412, "The card was changed meanwhile";
     /// The card is no valid card, or does not follow the one before.
     CardInvalid = "card-invalid", 422, "The card is not valid";
+    /// The account's key was revoked; only a card that resets the identity is taken.
+    AccountRevoked = "account-revoked", 410, "The account's key was revoked";
+    /// The revocation does not verify, or is not of the key in force.
+    RevocationInvalid = "revocation-invalid", 422, "The revocation is not valid";
     /// No such account.
     UnknownAccount = "unknown-account", 404, "There is no such account";
     /// The name belongs to another account.
@@ -150,6 +156,9 @@ pub struct Problem {
     /// Hash of the current card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_hash: Option<Digest>,
+    /// The current card: who lost a race sees by its signature that he did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_card: Option<B64>,
 }
 
 impl Problem {
@@ -165,6 +174,7 @@ impl Problem {
             current_version: None,
             retry_after: None,
             current_hash: None,
+            current_card: None,
         }
     }
 

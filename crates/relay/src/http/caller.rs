@@ -16,6 +16,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde::de::DeserializeOwned;
+use waxwing_wire::card::DeviceEntry;
 use waxwing_wire::cose_key::TransportPublic;
 use waxwing_wire::ids::{AccountId, DeviceId, MailboxId};
 use waxwing_wire::limits::REQUEST_WINDOW;
@@ -36,6 +37,8 @@ pub(super) struct Caller {
     pub(super) account: AccountId,
     pub(super) device: DeviceId,
     pub(super) mailbox: MailboxId,
+    /// Its entry in the account's current card.
+    pub(super) entry: DeviceEntry,
     /// The account's current card.
     pub(super) current: Arc<Current>,
 }
@@ -91,6 +94,7 @@ impl FromRequest<Shared> for Signed {
             account: claimed.params.account_id,
             device: entry.device_id,
             mailbox: entry.mailbox,
+            entry,
             current,
         };
         Ok(Self {

@@ -3,7 +3,8 @@
 //! The relay accepts a first card of any version, for who moves here brings the present one, and
 //! after that only later ones. Cards between may be missing: they were put elsewhere. It refuses
 //! what clients would refuse too, so that a mistake is met by its maker: rollbacks, forks, and an
-//! identity key that changes without the old key's signature.
+//! identity key that changes without the old key's signature. After a revocation it is the reverse:
+//! nothing of the revoked key is taken any more, and the one card that is takes its place without it.
 
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -17,7 +18,7 @@ use waxwing_wire::problem::Slug;
 
 use super::caller::{Claimed, Signed, check_digest, need_media_type, read_body};
 use super::directory::Current;
-use super::{App, Refusal, Shared};
+use super::{App, Refusal, Shared, revocations};
 use crate::store::{Expect, Space, StoreError};
 
 /// Every accepted card, in order: the ground for a log that can be audited.
@@ -31,6 +32,8 @@ enum Precondition {
 
 /// Puts an account's first card here or a later one, signed by the transport key of a device in that card.
 ///
+/// After a revocation only the next card with another identity key is taken, signed by that key alone. Its put
+/// is signed by the transport key that the device had in the revoked card: no stranger takes the account.
 /// Repeating a put whose answer was lost is answered like the first time, with 200.
 #[utoipa::path(put, path = "/v1/accounts/{account}/card", tag = "cards",
     params(("account" = AccountId, Path, description = "The account, hex"),
@@ -67,11 +70,30 @@ pub(super) async fn put_card(
                 "The signing device is not in the card.",
             )
         })?;
-    claimed.prove(&parts, &app, &device.transport)?;
+    let unproven = app.directory.fresh_card(&account).await?;
+    let resets = match &unproven {
+        Some(current) => {
+            card.body().identity != current.card.body().identity
+                && !card.is_rotation()
+                && revocations::is_revoked(&app, &current.card).await?
+        }
+        None => false,
+    };
+    let before = match &unproven {
+        Some(current) if resets => current.card.body().device(&device.device_id),
+        _ => Some(device),
+    };
+    let proves = before.ok_or_else(|| {
+        Refusal::because(
+            Slug::UnknownDevice,
+            "The signing device is not in the revoked card.",
+        )
+    })?;
+    claimed.prove(&parts, &app, &proves.transport)?;
     check_digest(&parts.headers, &body)?;
     let expected = precondition(&parts.headers)?;
 
-    let current = app.directory.fresh_card(&account).await?;
+    let current = unproven;
     if let Some(current) = &current
         && current.card.as_bytes() == &body[..]
     {
@@ -83,10 +105,15 @@ pub(super) async fn put_card(
             app.limits.account()?;
             (card.verify_arrival(app.now()), Expect::Absent)
         }
-        (Some(current), Precondition::Version(expected)) if version == Some(expected) => (
-            card.verify_later(&current.card, app.now()),
-            Expect::Version(current.stored),
-        ),
+        (Some(current), Precondition::Version(expected)) if version == Some(expected) => {
+            let proven = if resets {
+                card.verify_reset(&current.card, app.now())
+            } else {
+                revocations::refuse_revoked(&app, &current.card).await?;
+                card.verify_later(&current.card, app.now())
+            };
+            (proven, Expect::Version(current.stored))
+        }
         _ => return Err(changed(current.as_deref())),
     };
     let card = card.map_err(|error| invalid(&error))?;
@@ -199,6 +226,7 @@ fn changed(current: Option<&Current>) -> Refusal {
     Refusal::because(Slug::CardChanged, detail).with(|problem| {
         problem.current_version = current.map(|current| current.card.body().version);
         problem.current_hash = current.map(|current| current.card.hash());
+        problem.current_card = current.map(|current| current.card.as_bytes().into());
     })
 }
 

@@ -127,10 +127,18 @@ fn problems_of(method: &str, path: &str) -> &'static [Slug] {
         ("put", "/v1/accounts/{account}/card") => &[
             Slug::CardChanged,
             Slug::CardInvalid,
+            Slug::AccountRevoked,
             Slug::PreconditionRequired,
             Slug::UnsupportedMediaType,
         ],
-        ("get", "/v1/accounts/{account}/card") => &[Slug::UnknownAccount],
+        ("get", "/v1/accounts/{account}/card" | "/v1/accounts/{account}/revocation") => {
+            &[Slug::UnknownAccount]
+        }
+        ("put", "/v1/accounts/{account}/revocation") => &[
+            Slug::UnknownAccount,
+            Slug::RevocationInvalid,
+            Slug::UnsupportedMediaType,
+        ],
         ("put", "/v1/names/{name}") => &[
             Slug::NameTaken,
             Slug::NameInvalid,
@@ -139,10 +147,16 @@ fn problems_of(method: &str, path: &str) -> &'static [Slug] {
         ],
         ("get", "/v1/names/{name}") => &[Slug::UnknownName, Slug::NameInvalid],
         ("get", "/v1/accounts/{account}/name") => &[Slug::UnknownName],
-        ("post", "/v1/prekeys") => &[Slug::PrekeyInvalid, Slug::UnsupportedMediaType],
-        ("post", "/v1/accounts/{account}/prekeys/claim") => {
-            &[Slug::UnknownAccount, Slug::UnsupportedMediaType]
-        }
+        ("post", "/v1/prekeys") => &[
+            Slug::PrekeyInvalid,
+            Slug::AccountRevoked,
+            Slug::UnsupportedMediaType,
+        ],
+        ("post", "/v1/accounts/{account}/prekeys/claim") => &[
+            Slug::UnknownAccount,
+            Slug::AccountRevoked,
+            Slug::UnsupportedMediaType,
+        ],
         ("post", "/v1/envelopes") => &[
             Slug::UnknownMailbox,
             Slug::MailboxFull,
@@ -187,6 +201,8 @@ mod tests {
             ("get", "/readyz"),
             ("put", "/v1/accounts/{account}/card"),
             ("get", "/v1/accounts/{account}/card"),
+            ("put", "/v1/accounts/{account}/revocation"),
+            ("get", "/v1/accounts/{account}/revocation"),
             ("put", "/v1/names/{name}"),
             ("get", "/v1/names/{name}"),
             ("get", "/v1/accounts/{account}/name"),

@@ -17,6 +17,7 @@ mod names;
 mod prekeys;
 mod rates;
 mod refusal;
+mod revocations;
 mod status;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -95,6 +96,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(about::readyz))
         .routes(routes!(about::openapi))
         .routes(routes!(cards::put_card, cards::card))
+        .routes(routes!(revocations::revoke, revocations::revocations))
         .routes(routes!(names::put_name, names::name))
         .routes(routes!(names::name_of))
         .routes(routes!(prekeys::publish, prekeys::stock))

@@ -3,6 +3,8 @@
 //! A one-time prekey leaves its bag at most once, ever; when the answer is lost, so is the key,
 //! which costs nothing but itself. Each record is checked against the device's key in the card
 //! twice: when it is published, and again when it is handed out, for the card may have changed.
+//! Each signing key of a device has bags of its own: who replaces the key begins with empty ones. Of an
+//! account whose key was revoked nothing is taken in and nothing is handed out.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -10,14 +12,14 @@ use axum::extract::{Path, State};
 use futures_util::future::try_join_all;
 use waxwing_wire::api::{ClaimPrekeys, DevicePrekeys, PrekeyBundle, PrekeyStock, PublishPrekeys};
 use waxwing_wire::b64::B64;
-use waxwing_wire::card::VerifiedCard;
+use waxwing_wire::card::{DeviceEntry, VerifiedCard};
 use waxwing_wire::cose_key::Suite;
 use waxwing_wire::ids::{AccountId, DeviceId};
 use waxwing_wire::prekey::{Prekey, PrekeyKind, VerifiedPrekey};
 use waxwing_wire::problem::Slug;
 
 use super::caller::{Caller, Signed};
-use super::{App, Refusal, Shared};
+use super::{App, Refusal, Shared, revocations};
 use crate::store::{BagItem, Expect, Space, StoreError};
 
 const SUITES: [u64; 2] = [1, 2];
@@ -42,6 +44,7 @@ pub(super) async fn publish(
         );
         return Err(Refusal::because(Slug::TooLarge, detail));
     }
+    revocations::refuse_revoked(&app, &signed.caller.current.card).await?;
     let now = app.now();
     let (current, device) = (signed.caller.current.clone(), signed.caller.device);
     let (last_resort, one_time) = tokio::task::spawn_blocking(move || {
@@ -75,7 +78,7 @@ pub(super) async fn publish(
         if items.is_empty() {
             continue;
         }
-        let id = place(signed.caller.account, device, suite);
+        let id = signed.caller.place(suite);
         match app.store.fill(&id, items, app.config.prekeys_waiting).await {
             Ok(_) => {}
             Err(StoreError::QuotaFull) => {
@@ -126,8 +129,9 @@ pub(super) async fn claim(
         .ok_or_else(super::cards::unknown_account)?;
     app.limits.claim(signed.caller.account, account)?;
     let card = &current.card;
+    revocations::refuse_revoked(&app, card).await?;
     let devices = card.body().devices.iter().map(async |device| {
-        let id = place(account, device.device_id, wanted.suite);
+        let id = place(account, device, wanted.suite);
         let stored = app.store.load(Space::SignedPrekeys, &id).await?;
         let last_resort = stored
             .map(|stored| stored.value)
@@ -153,14 +157,22 @@ pub(super) async fn claim(
     }))
 }
 
-/// Where the prekeys of a device and suite are kept.
-fn place(account: AccountId, device: DeviceId, suite: u64) -> Vec<u8> {
+/// Where the prekeys of a device are kept, for a suite and the device's present signing key.
+fn place(account: AccountId, device: &DeviceEntry, suite: u64) -> Vec<u8> {
     [
         &account.as_bytes()[..],
-        device.as_bytes(),
+        device.device_id.as_bytes(),
         &suite.to_be_bytes(),
+        device.signing.as_bytes(),
     ]
     .concat()
+}
+
+impl Caller {
+    /// Where the caller's own prekeys are kept.
+    fn place(&self, suite: u64) -> Vec<u8> {
+        place(self.account, &self.entry, suite)
+    }
 }
 
 fn checked(
@@ -200,11 +212,7 @@ async fn keep_newest(
     record: Bytes,
     prekey: &VerifiedPrekey,
 ) -> Result<(), Refusal> {
-    let id = place(
-        caller.account,
-        caller.device,
-        prekey.body().key.suite().number(),
-    );
+    let id = caller.place(prekey.body().key.suite().number());
     loop {
         let stored = app.store.load(Space::SignedPrekeys, &id).await?;
         let expect = stored
@@ -240,7 +248,7 @@ async fn told(app: &App, caller: &Caller) -> Result<Json<PrekeyStock>, Refusal> 
         signed_until: None,
     };
     for suite in SUITES {
-        let id = place(caller.account, caller.device, suite);
+        let id = caller.place(suite);
         stock.one_time_waiting += app.store.waiting(&id).await?;
         let stored = app.store.load(Space::SignedPrekeys, &id).await?;
         let until =

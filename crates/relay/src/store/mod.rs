@@ -232,6 +232,8 @@ pub enum Space {
     SignedPrekeys = 5,
     /// The probe of readiness.
     Probe = 6,
+    /// The revocations of an account.
+    Revocations = 7,
 }
 
 /// A value with the store's own version of it.
