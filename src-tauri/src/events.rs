@@ -42,6 +42,8 @@ event!(/// Settings changed.
     SettingsChanged {});
 event!(/// A new root key for the whole vault began, moved on, stopped or ended.
     RekeyChanged {});
+event!(/// The replacement of the account's keys, or who has heard of it, moved on.
+    RenewalChanged {});
 event!(/// A file moved on.
 TransferChanged {
     /// Draft or message id.
@@ -79,6 +81,7 @@ pub(crate) fn tell(app: &AppHandle, change: Change) {
         Change::Contacts(account) => ContactsChanged { account }.emit(app),
         Change::Settings => SettingsChanged {}.emit(app),
         Change::Rekey => RekeyChanged {}.emit(app),
+        Change::Renewal => RenewalChanged {}.emit(app),
         Change::Transfer {
             owner,
             file,

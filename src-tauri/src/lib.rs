@@ -115,6 +115,14 @@ fn interface() -> Builder<tauri::Wry> {
             keys::resume_rekey,
             keys::continue_rekey,
             keys::undo_rekey,
+            keys::renewal_preflight,
+            keys::rotate_key,
+            keys::reset_key,
+            keys::revoke_key,
+            keys::key_renewal,
+            keys::revocation_statement,
+            keys::publish_revocation,
+            keys::export_card,
             keys::activity,
         ])
         .events(collect_events![
@@ -125,6 +133,7 @@ fn interface() -> Builder<tauri::Wry> {
             events::ContactsChanged,
             events::SettingsChanged,
             events::RekeyChanged,
+            events::RenewalChanged,
             events::TransferChanged,
             events::FilesDropped,
             events::Reopened,

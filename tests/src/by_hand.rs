@@ -73,6 +73,7 @@ pub fn post(open: &Open, to: &str, change: impl FnOnce(&mut Message)) {
         next_try: 0,
         queued_at: now,
         expires_at: header.expires_at,
+        is_notice: false,
     };
     let kept = store.commit(rng, |tx| {
         tx.put(&Thread {

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::missing_errors_doc)]
 
 pub mod by_hand;
+pub mod cutter;
 pub mod desk;
 pub mod desktop;
 pub mod engine;

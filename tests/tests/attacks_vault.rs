@@ -627,6 +627,8 @@ fn nothing_readable_is_ever_on_disk() {
         stranger: false,
         added_at: 1,
         spares: Vec::new(),
+        former: None,
+        knows_own: 0,
     };
     let mut files_id = [0; 16];
     files_id[0] = 1;

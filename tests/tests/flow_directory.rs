@@ -4,7 +4,7 @@
 use ed25519_dalek::Signer as _;
 use waxwing_client::Failure;
 use waxwing_client::view::{
-    ComparedState, EvidenceKind, Folder, IncomingState, OutgoingState, Reason,
+    ComparedState, EvidenceKind, Folder, IncomingState, OutgoingState, Reason, RelayShows,
 };
 use waxwing_crypto::card::{Terms, sign_rotation, sign_successor};
 use waxwing_crypto::envelope::Received;
@@ -286,7 +286,7 @@ async fn what_was_sealed_to_a_lost_prekey_is_sealed_again_and_delivered_once() {
     let bob = street.open("bob").await;
     bob.unlock().await;
     bob.until("the card is published", async || {
-        (bob.me().await.unwrap().relay_agrees == Some(true)).then_some(())
+        (bob.me().await.unwrap().relay_shows == RelayShows::Agrees).then_some(())
     })
     .await;
     bob.receive("Lost key").await;

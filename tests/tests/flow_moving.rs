@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use waxwing_client::Failure;
-use waxwing_client::view::{Folder, OutgoingState, Reason};
+use waxwing_client::view::{Folder, OutgoingState, Reason, RelayShows};
 use waxwing_crypto::card::{Terms, sign_successor};
 use waxwing_crypto::keys::AccountKey;
 use waxwing_tests::engine::Street;
@@ -128,7 +128,7 @@ async fn what_was_left_behind_is_fetched_after_the_move() {
     bob.until_fetched(&message).await;
     alice
         .until("known at the new relay", async || {
-            (alice.me().await.unwrap().relay_agrees == Some(true)).then_some(())
+            (alice.me().await.unwrap().relay_shows == RelayShows::Agrees).then_some(())
         })
         .await;
     assert_eq!(carol.add("alice").await, to_alice);

@@ -1,6 +1,7 @@
 //! Prekeys of others: what is sealed to, what is claimed anew, and who is left out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use waxwing_client::view::RelayShows;
 use waxwing_crypto::card::{Terms, sign_successor};
 use waxwing_crypto::keys::{AccountKey, DeviceKey, TransportKey, device_entry};
 use waxwing_tests::engine::Street;
@@ -42,7 +43,7 @@ async fn a_computer_without_keys_is_left_out_and_the_sender_is_told() {
     let bob = street.open("bob").await;
     bob.unlock().await;
     bob.until("the card is published", async || {
-        (bob.me().await.unwrap().relay_agrees == Some(true)).then_some(())
+        (bob.me().await.unwrap().relay_shows == RelayShows::Agrees).then_some(())
     })
     .await;
     let to_bob = alice.add("bob").await;

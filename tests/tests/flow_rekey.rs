@@ -53,8 +53,9 @@ async fn a_new_root_key_while_letters_go_and_come() {
     let half = text(&[&b], "half written");
     alice.save_draft(draft.clone(), half).await.unwrap();
 
-    let begin =
-        |current: &str, new: &str| alice.begin_rekey(passphrase(current), passphrase(new), false);
+    let begin = |current: &str, new: &str| {
+        alice.begin_rekey(passphrase(current), passphrase(new), false, None)
+    };
     assert_eq!(begin("wrong", NEW).await, Err(Failure::WrongPassphrase));
     let same = begin(PASSPHRASE, PASSPHRASE).await;
     assert_eq!(same, Err(Failure::SamePassphrase));
@@ -131,7 +132,7 @@ async fn what_a_lock_interrupts_a_person_continues_or_undoes() {
     let street = Street::new().await;
     let alice = street.person("alice").await;
     let first = alice
-        .begin_rekey(passphrase(PASSPHRASE), passphrase(NEW), false)
+        .begin_rekey(passphrase(PASSPHRASE), passphrase(NEW), false, None)
         .await
         .unwrap();
     alice.pause_rekey().await.unwrap();
@@ -165,7 +166,7 @@ async fn what_a_lock_interrupts_a_person_continues_or_undoes() {
 
     // Undone, it is begun anew; with the code at hand a restart is continued to the end.
     let words = alice
-        .begin_rekey(passphrase(PASSPHRASE), passphrase(NEW), false)
+        .begin_rekey(passphrase(PASSPHRASE), passphrase(NEW), false, None)
         .await
         .unwrap();
     alice.close().await;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use waxwing_client::Failure;
-use waxwing_client::view::{Folder, OutgoingState, Stage};
+use waxwing_client::view::{Folder, OutgoingState, RelayShows, Stage};
 use waxwing_tests::engine::{PASSPHRASE, Street, passphrase, text};
 use waxwing_vault::rows::{Place, Replay};
 use waxwing_wire::ids::{AccountId, MessageId};
@@ -193,7 +193,7 @@ async fn what_was_accepted_is_remembered_only_while_it_could_come_again() {
     // The round that removes them ends with this.
     alice
         .until("looked after", async || {
-            (alice.me().await.unwrap().relay_agrees == Some(true)).then_some(())
+            (alice.me().await.unwrap().relay_shows == RelayShows::Agrees).then_some(())
         })
         .await;
     alice.close().await;

@@ -10,7 +10,8 @@ use crate::outbox::Sending;
 use crate::rekey::Rekeying;
 use crate::transfers::Transfers;
 use crate::vault::Vaulted;
-use crate::view::{Change, Language, RelayState, Settings, UnlockTime};
+use crate::view::{Change, Language, Reason, RelayShows, RelayState, Settings, UnlockTime};
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use waxwing_crypto::kdf::KdfParams;
 use waxwing_crypto::recovery::RecoveryCode;
+use waxwing_vault::rows::LaneId;
 use waxwing_vault::{Carriage, Store, VaultError};
 use waxwing_wire::api::RelayInfo;
 
@@ -91,6 +93,8 @@ pub struct Inner {
     /// What stretching a passphrase costs here, measured once.
     pub(crate) calibrated: OnceCell<(KdfParams, UnlockTime)>,
     pub(crate) failed_unlocks: AtomicU64,
+    /// Read by who signs with the device's key, written by who replaces it: key and card change together.
+    pub(crate) signing: tokio::sync::RwLock<()>,
     /// Envelopes are opened one at a time, in the relay's order.
     pub(crate) opening: tokio::sync::Mutex<()>,
     /// A file of a draft was sealed, or will not be.
@@ -112,8 +116,12 @@ pub(crate) struct Known {
     pub(crate) settings: Settings,
     /// What the last unlock by passphrase cost.
     pub(crate) unlock: Option<UnlockTime>,
-    /// Whether the relay publishes our own card; none while that is not known.
-    pub(crate) relay_agrees: Option<bool>,
+    /// What the relay shows as our card.
+    pub(crate) relay_shows: RelayShows,
+    /// Why a renewal of the keys does not get on.
+    pub(crate) renewal_waits: Option<Reason>,
+    /// Lanes that hold what the keys before the present ones signed: not handed in as they are.
+    pub(crate) seals_again: HashSet<LaneId>,
 }
 
 /// What wakes the loops.
@@ -145,7 +153,9 @@ impl App {
             info: None,
             settings,
             unlock: None,
-            relay_agrees: None,
+            relay_shows: RelayShows::NotAsked,
+            renewal_waits: None,
+            seals_again: HashSet::new(),
         };
         let app = Self(Arc::new(Inner {
             profile: config.profile,
@@ -164,6 +174,7 @@ impl App {
             rekeying: Mutex::default(),
             calibrated: OnceCell::new(),
             failed_unlocks: AtomicU64::new(0),
+            signing: tokio::sync::RwLock::default(),
             opening: tokio::sync::Mutex::default(),
             sealed: Notify::new(),
             known: RwLock::new(known),

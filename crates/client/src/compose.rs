@@ -8,13 +8,16 @@ use crate::app::App;
 use crate::drafts::{apply, draft_id, draft_name};
 use crate::failure::Failure;
 use crate::letters::{letter_id, letter_key};
+use crate::renewal;
 use crate::sealing::{Me, seal_draft, seal_for_one};
 use crate::spares::{lacks_prekeys, take_spares};
 use crate::view::{Change, DraftText, Folder};
-use waxwing_vault::Store;
+use rand::rngs::StdRng;
+use waxwing_crypto::keys::DeviceKey;
 use waxwing_vault::rows::{
     Contact, DeliveryState, Draft, DraftId, MailBox, Message, Outgoing, Watch,
 };
+use waxwing_vault::{Carriage, Store, Tx};
 use waxwing_wire::ids::{AccountId, MessageId};
 use waxwing_wire::limits::MAX_RECIPIENTS;
 use zeroize::Zeroizing;
@@ -116,6 +119,7 @@ impl App {
         draft: Draft,
         from: Option<DraftId>,
     ) -> Result<String, Failure> {
+        let _signing = self.signing.read().await;
         let key = self.device_keys().await?;
         let signer = self.signer().ok_or(Failure::Locked)?;
         let me = Me {
@@ -155,6 +159,7 @@ impl App {
         settled: Watch,
     ) -> Result<(), Failure> {
         self.fetch_spares(account).await?;
+        let _signing = self.signing.read().await;
         let key = self.device_keys().await?;
         let now = self.now();
         let mut rng = self.chance.draw();
@@ -178,6 +183,7 @@ impl App {
     /// place, all or none, so that the order stays.
     pub(crate) async fn seal_lane_again(&self, account: AccountId) -> Result<(), Failure> {
         self.fetch_spares(account).await?;
+        let _signing = self.signing.read().await;
         let key = self.device_keys().await?;
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let now = self.now();
@@ -185,17 +191,13 @@ impl App {
         let mut seal_rng = self.chance.draw();
         self.with_store(move |store| {
             store.commit(&mut rng, |tx| {
-                for row in carriage.in_lane(&tx.lane(&account)?)? {
-                    if let Some((message, _)) = addressee(store, &row)? {
-                        seal_for_one(tx, message, account, &key, now, &mut seal_rng)?;
-                        tx.carriage().remove(&row)?;
-                    }
-                }
-                Ok::<_, Failure>(())
+                let rng = &mut seal_rng;
+                lane_again(tx, (store, &carriage), account, &key, now, rng)
             })
         })
         .await?;
         self.wakers.outbox.notify_one();
+        self.wakers.upkeep.notify_one();
         self.tell(Change::Envelopes {
             folder: Folder::Outbox,
             id: None,
@@ -301,6 +303,28 @@ fn draft_of(message: &Message, key: DraftId, to: Vec<AccountId>, now: u64) -> Dr
             .collect(),
         saved_at: now,
     }
+}
+
+/// Seals a lane again within a commit. A notice in it says nothing that the next one would not: it is
+/// taken out, and its recipient counts as not told.
+pub(crate) fn lane_again(
+    tx: &mut Tx<'_>,
+    (store, carriage): (&Store, &Carriage),
+    account: AccountId,
+    key: &DeviceKey,
+    now: u64,
+    rng: &mut StdRng,
+) -> Result<(), Failure> {
+    for row in carriage.in_lane(&tx.lane(&account)?)? {
+        if row.is_notice {
+            renewal::forget_notice(tx, &row.envelope)?;
+            tx.carriage().remove(&row)?;
+        } else if let Some((message, _)) = addressee(store, &row)? {
+            seal_for_one(tx, message, account, key, now, rng)?;
+            tx.carriage().remove(&row)?;
+        }
+    }
+    Ok(())
 }
 
 /// Which message and which recipient an envelope in the outbox belongs to.

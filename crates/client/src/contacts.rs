@@ -5,7 +5,7 @@ use crate::directory::{self, Outcome};
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::prekeys::own_card;
-use crate::view::{self, Change, ComparedState, Me, Millis, Party};
+use crate::view::{self, Change, ComparedState, Me, Millis, Party, Reason};
 use waxwing_crypto::key_code::{KeyCode, Side};
 use waxwing_vault::Store;
 use waxwing_vault::rows::{ActivityKind, Contact, EvidenceKind, OwnCard};
@@ -18,7 +18,7 @@ impl App {
     /// # Errors
     /// [`Failure::Locked`].
     pub async fn me(&self) -> Result<Me, Failure> {
-        let agrees = self.known().relay_agrees;
+        let relay_shows = self.known().relay_shows;
         let account = self.signer().ok_or(Failure::Locked)?.account;
         self.with_store(move |store| {
             let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
@@ -32,7 +32,8 @@ impl App {
                     .groups()
                     .to_vec(),
                 created_at: millis(me.added_at),
-                relay_agrees: agrees,
+                revoked_at: own.revocation.map(|revocation| millis(revocation.at)),
+                relay_shows,
             })
         })
         .await
@@ -175,7 +176,8 @@ impl App {
         let change = move |contact: &mut Contact, now| {
             if same {
                 contact.compared_at = Some(now);
-                contact.held &= directory::undecided(contact).is_some();
+                contact.held &=
+                    directory::undecided(contact).is_some() || directory::is_revoked(contact);
                 directory::note(contact, EvidenceKind::Compared, now, None);
                 Ok(Some(ActivityKind::ContactCompared))
             } else {
@@ -187,7 +189,7 @@ impl App {
         };
         let changed = self.change_contact(&account, change).await?;
         if changed.held {
-            self.hold(id(&account)?).await?;
+            self.hold(id(&account)?, Reason::RecipientDiffers).await?;
         } else {
             self.release_held(id(&account)?).await?;
         }
@@ -197,11 +199,17 @@ impl App {
     /// Accepts an unexplained change of key, or lets sending go on after codes differed.
     ///
     /// # Errors
-    /// [`Failure::NotFound`].
+    /// [`Failure::NotFound`]; [`Failure::ContactHeld`] when the key was revoked and there is no other
+    /// to accept.
     pub async fn accept_change(&self, account: String) -> Result<view::Contact, Failure> {
         let changed = self
             .change_contact(&account, |contact, now| {
                 if !directory::accept(contact, now) {
+                    if directory::is_revoked(contact) {
+                        return Err(Failure::ContactHeld {
+                            account: contact.account.to_string(),
+                        });
+                    }
                     contact.held = false;
                     directory::note(contact, EvidenceKind::Accepted, now, None);
                 }
@@ -272,12 +280,14 @@ impl App {
         Err(Failure::AddressUnknown)
     }
 
-    /// Asks a relay for somebody's card and judges it.
+    /// Asks a relay for somebody's card, and whether their key was revoked, and judges both.
     pub(crate) async fn look_again(
         &self,
         line: &Line,
         account: AccountId,
     ) -> Result<Outcome, Failure> {
+        // First: a key that was revoked has no word about what comes after it.
+        let revoked = self.look_for_revocation(line, account).await?;
         let shown = line.card(&account).await?;
         let now = self.now();
         let mut rng = self.chance.draw();
@@ -291,10 +301,39 @@ impl App {
                 })
             })
             .await?;
-        if outcome != Outcome::Same {
+        if outcome != Outcome::Same || revoked {
             self.tell(Change::Contacts(Some(account.to_string())));
         }
         Ok(outcome)
+    }
+
+    async fn look_for_revocation(&self, line: &Line, account: AccountId) -> Result<bool, Failure> {
+        let statements = line.revocations(&account).await?;
+        if statements.is_empty() {
+            return Ok(false);
+        }
+        let now = self.now();
+        let mut rng = self.chance.draw();
+        let learned = self
+            .with_store(move |store| {
+                store.commit(&mut rng, |tx| {
+                    let mut contact = tx.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
+                    let mut learned = false;
+                    for statement in &statements {
+                        learned |= directory::learn_revocation(&mut contact, statement, now);
+                    }
+                    if learned {
+                        tx.record(now, ActivityKind::ContactChanged, &contact.petname)?;
+                        tx.put(&contact)?;
+                    }
+                    Ok::<_, Failure>(learned)
+                })
+            })
+            .await?;
+        if learned {
+            self.hold(account, Reason::RecipientChanged).await?;
+        }
+        Ok(learned)
     }
 }
 
@@ -361,6 +400,7 @@ fn kind(kind: EvidenceKind) -> view::EvidenceKind {
         EvidenceKind::Accepted => view::EvidenceKind::Accepted,
         EvidenceKind::Rollback => view::EvidenceKind::OlderShown,
         EvidenceKind::Fork => view::EvidenceKind::OtherShown,
+        EvidenceKind::Revoked => view::EvidenceKind::Revoked,
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! A card is judged against the pin (docs/protocol.md section 2, "Rules for a client"); an accepted
 //! one replaces the pin, an older, forked or weaker one is refused and kept as evidence, and an
-//! identity reset holds sending until the person decides.
+//! identity reset holds sending until the person decides. A revoked key has no word any more: nothing
+//! that it signs replaces the pin, and sending is held until another card is accepted.
 
 use crate::view::ComparedState;
-use waxwing_vault::rows::{Contact, Evidence, EvidenceKind};
-use waxwing_wire::card::{Card, VerifiedCard};
+use waxwing_vault::rows::{Contact, Evidence, EvidenceKind, FormerCard};
+use waxwing_wire::card::{Card, DeviceEntry, VerifiedCard};
 use waxwing_wire::ids::AccountId;
 use waxwing_wire::pin::{self, Change, Pin, Verdict};
+use waxwing_wire::revocation::{Revocation, VerifiedRevocation};
 
 /// What became of a card that the relay showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +58,10 @@ pub(crate) fn first(
         stranger: false,
         added_at: now,
         spares: Vec::new(),
+        former: None,
+        knows_own: 0,
     };
-    take(&mut contact, &card);
+    take(&mut contact, &card, now);
     let seen = if change == Change::FirstSeen {
         EvidenceKind::FirstSeen
     } else {
@@ -80,8 +84,9 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
             change: Change::Same,
             ..
         } => Outcome::Same,
+        Verdict::Accepted { .. } if is_revoked(contact) => Outcome::Refused,
         Verdict::Accepted { card, change } => {
-            take(contact, &card);
+            take(contact, &card, now);
             if change == Change::Rotated {
                 contact.compared_at = None;
                 note(contact, EvidenceKind::RotatedWithProof, now, None);
@@ -115,6 +120,45 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
     }
 }
 
+/// Keeps that a contact's key revoked itself, and holds sending. False when the statement is not of the
+/// pinned key, or was kept before.
+pub(crate) fn learn_revocation(contact: &mut Contact, statement: &[u8], now: u64) -> bool {
+    let is_of_pin = pinned(contact)
+        .zip(revocation(statement))
+        .is_some_and(|(card, revocation)| revocation.is_of(card.body()));
+    if !is_of_pin || is_revoked(contact) {
+        return false;
+    }
+    contact.held = true;
+    contact.compared_at = None;
+    note(contact, EvidenceKind::Revoked, now, Some(statement));
+    true
+}
+
+/// Whether the pinned key revoked itself.
+pub(crate) fn is_revoked(contact: &Contact) -> bool {
+    let Some(card) = pinned(contact) else {
+        return false;
+    };
+    let mut statements = contact
+        .evidence
+        .iter()
+        .filter(|evidence| evidence.kind == EvidenceKind::Revoked)
+        .filter_map(|evidence| revocation(evidence.card.as_deref()?));
+    statements.any(|revocation| revocation.is_of(card.body()))
+}
+
+fn revocation(statement: &[u8]) -> Option<VerifiedRevocation> {
+    Revocation::decode(statement).ok()?.verify().ok()
+}
+
+/// The card before the pinned one, when that one replaced signing keys, and when it was replaced.
+pub(crate) fn former(contact: &Contact) -> Option<(VerifiedCard, u64)> {
+    let former = contact.former.as_ref()?;
+    let card = Card::decode(&former.card).ok()?.verify_self().ok()?;
+    Some((card, former.replaced_at))
+}
+
 /// A card that reset the identity, and that the person has not decided about.
 pub(crate) fn undecided(contact: &Contact) -> Option<&Evidence> {
     let since = contact.evidence.iter().rev();
@@ -133,7 +177,11 @@ pub(crate) fn accept(contact: &mut Contact, now: u64) -> bool {
     else {
         return false;
     };
-    take(contact, &card);
+    take(contact, &card, now);
+    // The keys before may have been in other hands for long: nothing more of them is believed.
+    if let Some(former) = &mut contact.former {
+        former.replaced_at = 0;
+    }
     contact.held = false;
     contact.compared_at = None;
     note(contact, EvidenceKind::Accepted, now, None);
@@ -145,7 +193,10 @@ pub(crate) fn note(contact: &mut Contact, kind: EvidenceKind, at: u64, card: Opt
     let card_digest = card.map_or(contact.card_digest, waxwing_wire::ids::Digest::of);
     let repeats = matches!(
         kind,
-        EvidenceKind::Rollback | EvidenceKind::Fork | EvidenceKind::ResetWithoutProof
+        EvidenceKind::Rollback
+            | EvidenceKind::Fork
+            | EvidenceKind::ResetWithoutProof
+            | EvidenceKind::Revoked
     ) && contact
         .evidence
         .iter()
@@ -165,6 +216,7 @@ pub(crate) fn compared(contact: &Contact) -> ComparedState {
     if contact.held {
         return match undecided(contact) {
             Some(_) => ComparedState::ChangedUnexplained,
+            None if is_revoked(contact) => ComparedState::Revoked,
             None => ComparedState::Differs,
         };
     }
@@ -185,15 +237,35 @@ pub(crate) fn compared(contact: &Contact) -> ComparedState {
     change.unwrap_or(ComparedState::NotCompared)
 }
 
-fn take(contact: &mut Contact, card: &VerifiedCard) {
+/// Pins a card. What was fetched while the one before it was pinned still opens under that one, when
+/// this one has another signing key for a device.
+pub(crate) fn take(contact: &mut Contact, card: &VerifiedCard, now: u64) {
+    let before = pinned(contact);
+    let is_replaced = |device: &DeviceEntry| {
+        let was = before.as_ref()?.body().device(&device.device_id)?;
+        (was.signing != device.signing).then_some(())
+    };
+    if card
+        .body()
+        .devices
+        .iter()
+        .any(|device| is_replaced(device).is_some())
+    {
+        contact.former = Some(FormerCard {
+            card: std::mem::take(&mut contact.card),
+            replaced_at: now,
+        });
+    }
     contact.card = card.as_bytes().to_vec();
     contact.card_digest = card.hash();
     contact.card_version = card.body().version;
     contact.min_suite = contact.min_suite.max(suite_number(card));
-    // Prekeys of devices that the new card does not list are of no use any more.
-    contact
-        .spares
-        .retain(|spare| card.body().device(&spare.device).is_some());
+    // Prekeys of devices that the new card does not list, or lists with another key, are of no use any
+    // more.
+    contact.spares.retain(|spare| {
+        let device = card.body().device(&spare.device);
+        device.is_some_and(|device| is_replaced(device).is_none())
+    });
 }
 
 fn suite_number(card: &VerifiedCard) -> i64 {

@@ -38,6 +38,18 @@ pub enum Failure {
     /// A new root key is on its way into the whole vault: it is finished or undone first.
     #[error("a re-key is under way")]
     RekeyUnderWay,
+    /// The account's keys are being replaced already.
+    #[error("the account's keys are being replaced already")]
+    RenewalUnderWay,
+    /// The account's key was revoked: only a reset gives it another.
+    #[error("the account's key was revoked")]
+    KeyRevoked,
+    /// What was typed is not the end of the own key code.
+    #[error("not the end of the own key code")]
+    KeyCodeDiffers,
+    /// Not a revocation of this account's present key.
+    #[error("not a revocation of this account's present key")]
+    RevocationInvalid,
     /// The recovery words differ from the code.
     #[error("the recovery words do not match (group {group})")]
     RecoveryMismatch {

@@ -7,6 +7,7 @@ use crate::directory;
 use crate::failure::Failure;
 use crate::line::{Line, LineError};
 use crate::outbox::{Underway, code};
+use crate::renewal;
 use crate::view::{Change, Folder, Reason};
 use rand::RngExt;
 use std::time::Duration;
@@ -245,6 +246,7 @@ impl App {
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let store = self.known().store.clone();
         let now = self.now();
+        let is_notice = row.is_notice;
         let mut rng = self.chance.draw();
         blocking(move || {
             let watch = |tx: &mut CarriageTx<'_>, unapplied| {
@@ -281,11 +283,25 @@ impl App {
                         }
                     }
                     tx.put(&message)?;
+                } else if row.is_notice {
+                    for to in &row.to {
+                        renewal::enter_notice(tx, &row.envelope, to, (state, now))?;
+                    }
                 }
                 Ok::<_, Failure>(())
             })
         })
-        .await
+        .await?;
+        self.tell_of_notice(is_notice);
+        Ok(())
+    }
+
+    pub(crate) fn tell_of_notice(&self, is_notice: bool) {
+        if is_notice {
+            self.tell(Change::Renewal);
+            // One that has come to nothing is sealed again.
+            self.wakers.upkeep.notify_one();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::app::{App, blocking};
 use crate::backoff;
 use crate::failure::Failure;
 use crate::line::{Line, LineError};
+use crate::opening::Arrivals;
 use crate::view::{Change, Folder, Notifications, Reason, RelayChoice, RelayState};
 use rand::RngExt;
 use std::time::Duration;
@@ -251,13 +252,18 @@ async fn pay(app: &App, line: &Line) -> Result<(), LineError> {
 /// Opens what came, if the vault is open, and says that something came.
 async fn arrived(app: &App) {
     let opened = app.open_waiting().await;
-    let sender = match opened {
-        Ok(sender) => sender,
+    let Arrivals { sender, notices } = match opened {
+        Ok(arrivals) => arrivals,
         Err(failure) => {
             tracing::warn!(%failure, "what came is opened later");
-            None
+            Arrivals::default()
         }
     };
+    if notices > 0 && sender.is_none() {
+        // Nothing came that a person is told of.
+        app.tell(Change::Status);
+        return;
+    }
     app.tell(Change::Envelopes {
         folder: Folder::Inbox,
         id: None,

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::reader::{Lanes, Reader, count, unopened_view};
 use crate::view::{Change, EnvelopeRow, EnvelopeView, Folder, Page, Status};
 use std::collections::HashMap;
+use waxwing_vault::Carriage;
 use waxwing_vault::rows::{MailBox, Message, OutgoingState as Waits, Place};
 use waxwing_wire::ids::MessageId;
 
@@ -219,12 +220,7 @@ impl App {
                 .filter(|row| row.state == Waits::WillRetry)
                 .map(|r| r.next_try)
                 .min();
-            Ok((
-                u32::try_from(carriage.outbox_count()?).unwrap_or(u32::MAX),
-                waiting,
-                drafts,
-                next,
-            ))
+            Ok((outbox_count(&carriage)?, waiting, drafts, next))
         })
         .await;
         // The vault locked in between: nothing is told of it.
@@ -257,6 +253,12 @@ impl App {
         }
         Ok(Lanes(lanes))
     }
+}
+
+/// How many messages of a person wait in the outbox; what the app says by itself is not counted.
+pub(crate) fn outbox_count(carriage: &Carriage) -> Result<u32, Failure> {
+    let rows = carriage.outbox()?;
+    Ok(count(rows.iter().filter(|row| !row.is_notice).count()))
 }
 
 /// A message's id in a window: what one writes to oneself stands in two lists under one message id.

@@ -9,6 +9,7 @@
 //! | `app` | the parts together; start and close |
 //! | `vault`, `onboarding` | opening, closing, setting up |
 //! | `keys`, `rekey` | another passphrase, the activity list; a new root key for the whole vault |
+//! | `renewal` | new keys for the account, its revocation, and who has heard of it |
 //! | `drafts`, `compose`, `sealing` | writing, sending |
 //! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
@@ -50,6 +51,7 @@ mod prekeys;
 mod reader;
 mod rekey;
 mod relays;
+mod renewal;
 mod sealing;
 mod settings;
 mod spares;

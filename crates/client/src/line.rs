@@ -17,8 +17,9 @@ use waxwing_crypto::keys::TransportKey;
 use waxwing_wire::address::Name;
 use waxwing_wire::api::{
     Accepted, Ack, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, MEDIA_CARD,
-    MEDIA_PARTIAL_UPLOAD, MEDIA_SUBMISSION, MailboxPage, NameRecord, NamedAccount, PrekeyBundle,
-    PrekeyStock, PublishPrekeys, Recalled, RelayInfo, StatusAsk, StatusPage, StatusQuery,
+    MEDIA_PARTIAL_UPLOAD, MEDIA_REVOCATION, MEDIA_SUBMISSION, MailboxPage, NameRecord,
+    NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo, Revocations,
+    StatusAsk, StatusPage, StatusQuery,
 };
 use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, EnvelopeId, MailboxId};
 use waxwing_wire::problem::{Problem, Slug};
@@ -41,6 +42,8 @@ pub(crate) struct LineError {
     pub(crate) offset: Option<u64>,
     /// Seconds to wait, when the relay says so.
     pub(crate) retry_after: Option<u64>,
+    /// The card that is there instead.
+    pub(crate) current_card: Option<Vec<u8>>,
 }
 
 impl LineError {
@@ -50,12 +53,21 @@ impl LineError {
             slug: None,
             offset: None,
             retry_after: None,
+            current_card: None,
         }
     }
 
     /// Nobody whom the envelope is for is at that relay.
     pub(crate) fn is_elsewhere(&self) -> bool {
         matches!(self.slug, Some(Slug::UnknownMailbox | Slug::UnknownAccount))
+    }
+
+    /// The relay does not know the key that signed: this device's, or the account, is not there so.
+    pub(crate) fn is_about_signer(&self) -> bool {
+        matches!(
+            self.slug,
+            Some(Slug::SignatureInvalid | Slug::UnknownDevice)
+        )
     }
 
     /// Trying again later cannot help.
@@ -127,6 +139,7 @@ impl From<Problem> for LineError {
             slug,
             offset: problem.offset,
             retry_after: problem.retry_after,
+            current_card: problem.current_card.map(|card| card.0),
         }
     }
 }
@@ -166,6 +179,14 @@ impl Line {
         }
     }
 
+    /// The same line, signed by other keys.
+    pub(crate) fn signed_by(&self, signer: Arc<Signer>) -> Self {
+        Self {
+            signer,
+            ..self.clone()
+        }
+    }
+
     /// The relay's number among those of this device.
     pub(crate) fn relay(&self) -> u32 {
         self.relay
@@ -199,6 +220,26 @@ impl Line {
         let path = format!("v1/accounts/{account}/card");
         let answer = self.call(Call::new(Method::GET, &path)).await?;
         Ok(answer.bytes().await?.to_vec())
+    }
+
+    /// Every revocation of an account that the relay has.
+    pub(crate) async fn revocations(&self, account: &AccountId) -> Result<Vec<Vec<u8>>, LineError> {
+        let path = format!("v1/accounts/{account}/revocation");
+        let known: Revocations = self.ask(Call::new(Method::GET, &path)).await?;
+        let statements = known.statements.into_iter();
+        Ok(statements.map(|statement| statement.0).collect())
+    }
+
+    /// Revokes the key of an account; the statement speaks for itself.
+    pub(crate) async fn revoke(
+        &self,
+        account: &AccountId,
+        statement: Vec<u8>,
+    ) -> Result<(), LineError> {
+        let path = format!("v1/accounts/{account}/revocation");
+        self.call(Call::new(Method::PUT, &path).body(MEDIA_REVOCATION, statement))
+            .await?;
+        Ok(())
     }
 
     pub(crate) async fn take_name(&self, name: &Name) -> Result<(), LineError> {

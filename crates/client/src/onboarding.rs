@@ -199,6 +199,8 @@ impl App {
                 version: card.body().version,
                 published: None,
                 published_at: None,
+                ancestors: Vec::new(),
+                revocation: None,
             };
             let me = directory::first(&account_id, card.as_bytes(), &name, &address, now)
                 .ok_or_else(|| Failure::internal("card"))?;

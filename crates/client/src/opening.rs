@@ -8,7 +8,7 @@ use crate::directory;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::view::{Reason, Unopenable};
-use waxwing_crypto::envelope::{OpenError, Opened, OwnDevice, Received};
+use waxwing_crypto::envelope::{OpenError, Opened, OwnDevice, Received, Unsealed};
 use waxwing_crypto::keys::DeviceKey;
 use waxwing_crypto::message::{Body, Text};
 use waxwing_crypto::prekey::OwnPrekey;
@@ -17,11 +17,21 @@ use waxwing_vault::rows::{
     Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, Place, PrekeySecret, Replay,
     Row, Thread, UnknownBody,
 };
-use waxwing_vault::{Store, VaultError};
+use waxwing_vault::{Store, Tx, VaultError};
+use waxwing_wire::card::VerifiedCard;
 use waxwing_wire::ids::{AccountId, EnvelopeId, MessageId};
 use waxwing_wire::prekey::PrekeyKind;
 use waxwing_wire::retry::{RetryBody, RetryReason};
 use zeroize::Zeroizing;
+
+/// What came of opening everything.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    /// The last sender's name.
+    pub(crate) sender: Option<String>,
+    /// How many were opened that are shown to nobody.
+    pub(crate) notices: u32,
+}
 
 /// Why an envelope was not opened this time.
 enum Unopened {
@@ -48,23 +58,24 @@ impl From<Failure> for Unopened {
 }
 
 impl App {
-    /// Opens everything that waits as ciphertext. Gives the last sender's name.
-    pub(crate) async fn open_waiting(&self) -> Result<Option<String>, Failure> {
+    /// Opens everything that waits as ciphertext.
+    pub(crate) async fn open_waiting(&self) -> Result<Arrivals, Failure> {
         let _one_at_a_time = self.opening.lock().await;
+        let mut arrivals = Arrivals::default();
         if self.known().store.is_none() {
-            return Ok(None);
+            return Ok(arrivals);
         }
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let waiting = blocking(move || Ok(carriage.incoming()?)).await?;
         let key = self.device_keys().await?;
         let lines = self.lines().await.unwrap_or_default();
-        let mut last = None;
         for row in waiting {
             // Who sent it is known where it came from.
             let line = lines.iter().find(|line| line.relay() == row.relay);
             match self.open_one(line.or(lines.first()), &row).await {
-                Ok(name) => last = Some(name),
-                Err(Unopened::Later(Failure::Locked)) => return Ok(last),
+                Ok(Some(name)) => arrivals.sender = Some(name),
+                Ok(None) => arrivals.notices += 1,
+                Err(Unopened::Later(Failure::Locked)) => return Ok(arrivals),
                 Err(Unopened::Later(failure)) => {
                     tracing::info!(%failure, "an envelope is opened later");
                 }
@@ -73,10 +84,15 @@ impl App {
                 Err(Unopened::For(reason)) => self.keep_unopenable(row, reason).await?,
             }
         }
-        Ok(last)
+        Ok(arrivals)
     }
 
-    async fn open_one(&self, line: Option<&Line>, row: &Incoming) -> Result<String, Unopened> {
+    /// Opens one envelope. Gives the sender's name; none for what is not shown to anybody.
+    async fn open_one(
+        &self,
+        line: Option<&Line>,
+        row: &Incoming,
+    ) -> Result<Option<String>, Unopened> {
         let signer = self.signer().ok_or(Failure::Locked)?;
         let me = OwnDevice {
             account_id: signer.account,
@@ -100,16 +116,12 @@ impl App {
             }
             known = self.find_contact(claimed.account_id).await?;
         }
-        let mut contact = known.ok_or(Unopened::For(Unopenable::UnknownSender))?;
-        if contact.card_digest != claimed.card_hash {
-            let line = line.ok_or(Failure::from(Reason::RelayUnreachable))?;
-            self.look_again(line, claimed.account_id).await?;
-            contact = self
-                .find_contact(claimed.account_id)
-                .await?
-                .ok_or(Failure::NotFound)?;
+        let contact = known.ok_or(Unopened::For(Unopenable::UnknownSender))?;
+        let (contact, card) = self.sender_card(line, row, &unsealed, contact).await?;
+        if unsealed.claims_key_notice() && !unsealed.is_signed_by(&card) {
+            // It made this device look, and says nothing else.
+            return Err(Unopened::Repeated);
         }
-        let card = directory::pinned(&contact).ok_or(Unopened::For(Unopenable::UnknownSender))?;
         // Judged by the time it came: a vault may stay locked for longer than an envelope lives.
         let opened = unsealed
             .authenticate(&card, row.fetched_at)
@@ -120,8 +132,56 @@ impl App {
                     OpenError::Refused => Unopenable::Damaged,
                 })
             })?;
+        let is_notice = matches!(opened.message.body, Body::KeyNotice { .. });
         self.keep_opened(row, opened).await?;
-        Ok(contact.petname)
+        Ok((!is_notice).then_some(contact.petname))
+    }
+
+    /// The card that an envelope is judged by: the pinned one, which the relay is asked about when the
+    /// sender names another or its signature is not there; or the one before it, for what was fetched
+    /// before that was replaced. What comes later under replaced keys may be anybody's who has a copy of
+    /// them: the sender is asked to seal it again.
+    async fn sender_card(
+        &self,
+        line: Option<&Line>,
+        row: &Incoming,
+        unsealed: &Unsealed,
+        mut contact: Contact,
+    ) -> Result<(Contact, VerifiedCard), Unopened> {
+        let claimed = unsealed.claimed_sender();
+        let unknown = || Unopened::For(Unopenable::UnknownSender);
+        let mut pinned = directory::pinned(&contact).ok_or_else(unknown)?;
+        let mut is_pinned = unsealed.is_signed_by(&pinned);
+        let mut before =
+            directory::former(&contact).filter(|(card, _)| unsealed.is_signed_by(card));
+        let names_pinned = contact.card_digest == claimed.card_hash;
+        let was_tried = names_pinned && row.reason.is_some();
+        if (!names_pinned || !is_pinned) && before.is_none() && !was_tried {
+            let line = line.ok_or(Failure::from(Reason::RelayUnreachable))?;
+            self.look_again(line, claimed.account_id).await?;
+            let looked = self.find_contact(claimed.account_id).await?;
+            contact = looked.ok_or(Failure::NotFound)?;
+            pinned = directory::pinned(&contact).ok_or_else(unknown)?;
+            is_pinned = unsealed.is_signed_by(&pinned);
+            before = directory::former(&contact).filter(|(card, _)| unsealed.is_signed_by(card));
+        }
+        match before {
+            Some((card, replaced_at)) if !is_pinned && row.fetched_at <= replaced_at => {
+                Ok((contact, card))
+            }
+            Some(_) if !is_pinned => {
+                let (sender, message) = (claimed.account_id, unsealed.claimed_message());
+                let is_here = self
+                    .with_store(move |store| Ok(store.replay_seen(sender, message)?))
+                    .await?;
+                Err(if is_here || unsealed.claims_key_notice() {
+                    Unopened::Repeated
+                } else {
+                    Unopened::Retry
+                })
+            }
+            _ => Ok((contact, pinned)),
+        }
     }
 
     async fn find_contact(&self, account: AccountId) -> Result<Option<Contact>, Failure> {
@@ -156,7 +216,9 @@ impl App {
                     let other_before = before.is_some_and(|before| {
                         follows_last && message.previous != Some(before.last)
                     });
-                    if message.seq > last_seq {
+                    // A notice counts for itself, beside every conversation.
+                    let is_notice = matches!(message.body, Body::KeyNotice { .. });
+                    if message.seq > last_seq && !is_notice {
                         tx.put(&Thread {
                             conversation: message.conversation,
                             account: message.sender,
@@ -165,12 +227,15 @@ impl App {
                             last: opened.payload_hash,
                         })?;
                     }
-                    tx.put(&Message {
-                        gap: missing > 0,
-                        missing,
-                        other_before,
-                        ..letter(message, place.seq, received_at, now)
-                    })?;
+                    know_own(tx, &message, &me)?;
+                    if !is_notice {
+                        tx.put(&Message {
+                            gap: missing > 0,
+                            missing,
+                            other_before,
+                            ..letter(message, place.seq, received_at, now)
+                        })?;
+                    }
                     if opened.used_kind == PrekeyKind::OneTime {
                         tx.delete::<PrekeySecret>(&opened.used_prekey)?;
                     }
@@ -255,6 +320,23 @@ impl App {
     }
 }
 
+/// Keeps which version of our own card a contact has written to.
+fn know_own(
+    tx: &mut Tx<'_>,
+    message: &waxwing_crypto::message::Message,
+    me: &AccountId,
+) -> Result<(), VaultError> {
+    let named = message.recipients.iter().find(|(account, _)| account == me);
+    if let Some((_, version)) = named
+        && let Some(mut contact) = tx.load::<Contact>(&message.sender)?
+        && contact.knows_own < *version
+    {
+        contact.knows_own = *version;
+        tx.put(&contact)?;
+    }
+    Ok(())
+}
+
 /// Notes that an envelope was opened, beside the notes of messages: under the own account, which is
 /// the sender of no other account's envelopes, with the envelope's id in place of a message's.
 fn seen(me: &AccountId, envelope: EnvelopeId, until: u64) -> Replay {
@@ -266,11 +348,7 @@ fn seen(me: &AccountId, envelope: EnvelopeId, until: u64) -> Replay {
 }
 
 /// Steps 1 to 6: from the ciphertext to a message that nobody vouches for yet.
-fn unseal(
-    store: &Store,
-    bytes: Option<Vec<u8>>,
-    me: &OwnDevice,
-) -> Result<waxwing_crypto::envelope::Unsealed, Unopened> {
+fn unseal(store: &Store, bytes: Option<Vec<u8>>, me: &OwnDevice) -> Result<Unsealed, Unopened> {
     let bytes = bytes.ok_or(Unopened::Repeated)?;
     let received = Received::decode(&bytes).map_err(|_| Unopened::For(Unopenable::Damaged))?;
     let Some(row) = store.load::<PrekeySecret>(&received.kid())? else {
@@ -296,6 +374,15 @@ fn letter(
 ) -> Message {
     let (text, unknown) = match message.body {
         Body::Text(text) => (text, None),
+        // Never kept as a message.
+        Body::KeyNotice { .. } => (
+            Text {
+                subject: Zeroizing::default(),
+                text: Zeroizing::default(),
+                in_reply_to: None,
+            },
+            None,
+        ),
         Body::Unknown { content_type, body } => {
             let name = Text {
                 subject: Zeroizing::new(content_type.clone()),

@@ -5,7 +5,7 @@
 //! What was handed in leaves the lane and enters the watch list in the same commit, so a crash at
 //! any line sends again what the relay already knows by its id, and never loses or doubles it.
 
-use crate::app::{App, blocking, held};
+use crate::app::{App, Inner, blocking, held};
 use crate::compose::addressee;
 use crate::failure::Failure;
 use crate::handing_in::hand_in;
@@ -54,7 +54,7 @@ pub(crate) async fn run(app: App) {
                 .unwrap_or_default();
             let now = app.now();
             for head in heads {
-                if busy.contains(&head.lane) {
+                if busy.contains(&head.lane) || app.seals_again(&head.lane) {
                     continue;
                 }
                 match head.state {
@@ -123,8 +123,8 @@ impl App {
         .await
     }
 
-    /// Keys differ: what waits for somebody does not leave until the person decides.
-    pub(crate) async fn hold(&self, account: AccountId) -> Result<(), Failure> {
+    /// Keys differ or were revoked: what waits for somebody does not leave until the person decides.
+    pub(crate) async fn hold(&self, account: AccountId, why: Reason) -> Result<(), Failure> {
         let store = self.store()?;
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let app = self.clone();
@@ -134,7 +134,7 @@ impl App {
                 for mut row in rows {
                     app.stop_sending(&row);
                     row.state = OutgoingState::Held;
-                    row.reason = Some(code(Reason::RecipientDiffers));
+                    row.reason = Some(code(why));
                     match tx.update(&row) {
                         // It left just now.
                         Err(VaultError::Missing(_)) => {}
@@ -203,11 +203,18 @@ impl App {
         self.tell(Change::Status);
         Ok(())
     }
+}
 
+impl Inner {
     pub(crate) fn stop_sending(&self, row: &Outgoing) {
         if let Some(underway) = held(&self.sending).0.get(&row.id) {
             underway.stop.cancel();
         }
+    }
+
+    /// Whether a lane holds what replaced keys signed: it waits until that is sealed again.
+    fn seals_again(&self, lane: &LaneId) -> bool {
+        self.known().seals_again.contains(lane)
     }
 }
 

@@ -4,11 +4,14 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::line::{self, Line, LineError};
 use crate::prekeys::own_card;
+use crate::view::{Change, RelayShows};
 use waxwing_crypto::card::{Terms, sign_successor};
 use waxwing_crypto::keys::AccountKey;
 use waxwing_vault::rows::{ActivityKind, Contact, OwnCard};
 use waxwing_wire::card::Card;
+use waxwing_wire::ids::Digest;
 use waxwing_wire::limits::MAX_CARD_LIFE;
+use waxwing_wire::pin::{Pin, Verdict};
 use waxwing_wire::problem::Slug;
 
 /// A card is renewed when it has less than this left.
@@ -26,38 +29,67 @@ impl App {
         Ok(name)
     }
 
-    /// Makes a relay show our newest card; renews a card that ends soon.
-    pub(crate) async fn publish_own_card(&self, line: &Line) -> Result<(), Failure> {
+    /// Makes a relay show our newest card; renews a card that ends soon. What it shows in the end is the
+    /// answer: a card that is neither ours nor an earlier one of ours stays there, and a person is told.
+    pub(crate) async fn publish_own_card(&self, line: &Line) -> Result<RelayShows, Failure> {
         self.renew_own_card().await?;
         let own = self.own().await?;
         let account = self.signer().ok_or(Failure::Locked)?.account;
         let shown = match line.card(&account).await {
             Ok(card) => Some(card),
-            // A relay that has never seen this account cannot know its device either.
-            Err(LineError {
-                slug: Some(Slug::UnknownAccount | Slug::UnknownDevice),
-                ..
-            }) => None,
+            // A relay that has never seen this account cannot know its device either; and one that has
+            // an earlier card of ours may know the device by another key. Who puts a card is shown the
+            // one that is there.
+            Err(error) if error.slug == Some(Slug::UnknownAccount) || error.is_about_signer() => {
+                None
+            }
             Err(error) => return Err(error.into()),
         };
-        if shown.as_ref() != Some(&own.card) {
-            let shown = shown.and_then(|card| Card::decode(&card).ok());
-            let replaces = shown.map(|card| card.body().version);
-            line.put_card(own.card.clone(), replaces).await?;
-            let mut rng = self.chance.draw();
-            let now = self.now();
-            self.with_store(move |store| {
-                store.commit(&mut rng, |tx| {
-                    let mut own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
-                    own.published = Some(own.version);
-                    own.published_at = Some(now);
-                    tx.put(&own)?;
-                    Ok(tx.record(now, ActivityKind::CardPublished, "")?)
-                })
-            })
-            .await?;
+        let mut shown = shown;
+        loop {
+            let shows = shown
+                .as_deref()
+                .map_or(RelayShows::Nothing, |card| compare(&own, card, self.now()));
+            match shows {
+                RelayShows::Nothing | RelayShows::Older => {}
+                other => return Ok(other),
+            }
+            let replaces = shown.as_deref().and_then(|card| Card::decode(card).ok());
+            let replaces = replaces.map(|card| card.body().version);
+            match line.put_card(own.card.clone(), replaces).await {
+                Ok(()) => break,
+                Err(LineError {
+                    slug: Some(Slug::CardChanged),
+                    current_card: Some(current),
+                    ..
+                }) if shown.as_ref() != Some(&current) => shown = Some(current),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(())
+        let mut rng = self.chance.draw();
+        let now = self.now();
+        self.with_store(move |store| {
+            store.commit(&mut rng, |tx| {
+                let mut own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+                own.published = Some(own.version);
+                own.published_at = Some(now);
+                tx.put(&own)?;
+                Ok(tx.record(now, ActivityKind::CardPublished, "")?)
+            })
+        })
+        .await?;
+        Ok(RelayShows::Agrees)
+    }
+
+    /// Keeps what the present relay shows as our card, for who asks.
+    pub(crate) fn relay_showed(&self, shows: RelayShows) {
+        let before = std::mem::replace(&mut self.know().relay_shows, shows);
+        if before != shows {
+            if matches!(shows, RelayShows::Newer | RelayShows::DifferentKey) {
+                tracing::warn!(?shows, "the relay shows another card as ours");
+            }
+            self.tell(Change::Contacts(None));
+        }
     }
 
     /// Takes our name at a relay, and our address with it.
@@ -79,10 +111,15 @@ impl App {
     }
 
     async fn renew_own_card(&self) -> Result<(), Failure> {
+        let _signing = self.signing.read().await;
         let own = self.own().await?;
         let card = own_card(&own)?;
         let now = self.now();
-        if card.body().expires_at > now + RENEW_BEFORE {
+        // A revoked key signs no card any more, and one that is about to be replaced not another one.
+        if card.body().expires_at > now + RENEW_BEFORE
+            || own.revocation.is_some()
+            || self.has_staged_card().await?
+        {
             return Ok(());
         }
         let key = self
@@ -107,8 +144,37 @@ impl App {
         .await
     }
 
-    async fn own(&self) -> Result<OwnCard, Failure> {
+    pub(crate) async fn own(&self) -> Result<OwnCard, Failure> {
         self.with_store(|store| store.load::<OwnCard>(&())?.ok_or(Failure::NotFound))
             .await
+    }
+
+    /// Whether the present key was revoked by its owner.
+    pub(crate) async fn is_revoked(&self) -> Result<bool, Failure> {
+        Ok(self.own().await?.revocation.is_some())
+    }
+}
+
+/// What a card that a relay shows as ours is to us.
+pub(crate) fn compare(own: &OwnCard, shown: &[u8], now: u64) -> RelayShows {
+    if own.card == shown {
+        return RelayShows::Agrees;
+    }
+    if own.ancestors.contains(&Digest::of(shown)) {
+        return RelayShows::Older;
+    }
+    let (Ok(card), Ok(shown)) = (own_card(own), Card::decode(shown)) else {
+        return RelayShows::DifferentKey;
+    };
+    match Pin::of(&card).judge(shown, now) {
+        Verdict::Rollback { .. } => RelayShows::Older,
+        // Signed by our key, whatever else may be wrong with it.
+        Verdict::Accepted { .. }
+        | Verdict::Fork { .. }
+        | Verdict::WeakerSuite { .. }
+        | Verdict::Expired => RelayShows::Newer,
+        Verdict::IdentityReset { .. } | Verdict::WrongAccount | Verdict::Invalid => {
+            RelayShows::DifferentKey
+        }
     }
 }

@@ -8,10 +8,12 @@
 //! for the network; what was used is replaced afterwards.
 
 use crate::app::App;
+use crate::backoff;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::spares::wants_spares;
-use crate::view::Change;
+use crate::view::RelayShows;
+use rand::RngExt;
 use std::time::Duration;
 use waxwing_crypto::keys::DeviceKey;
 use waxwing_crypto::prekey::{self, PrekeyTerms};
@@ -37,10 +39,12 @@ const EPOCH_LIFE: u64 = ONE_TIME_LIFE + MAX_TTL + SIGNED_PREKEY_TURN;
 /// Looks after the stock this often when nothing wakes it.
 pub(crate) const ROUND: Duration = Duration::from_secs(3600);
 
-/// Looks after own card, own prekeys and the spares of others, whenever woken and every hour.
+/// Looks after own card, own prekeys and the spares of others, whenever woken and every hour; sooner when
+/// something did not work.
 pub(crate) async fn run(app: App) {
-    let mut purge_at = 0;
+    let (mut purge_at, mut failures) = (0, 0);
     loop {
+        let mut wait = ROUND;
         if app.known().store.is_some() {
             let now = app.now();
             if now >= purge_at {
@@ -49,31 +53,48 @@ pub(crate) async fn run(app: App) {
                     Err(failure) => tracing::info!(%failure, "replay rows are removed later"),
                 }
             }
-            if let Err(failure) = look_after(&app).await {
-                tracing::info!(%failure, "cards and prekeys are looked after later");
+            failures = match look_after(&app).await {
+                Ok(()) => 0,
+                Err(failure) => {
+                    tracing::info!(%failure, "cards and prekeys are looked after later");
+                    failures + 1
+                }
+            };
+            if failures > 0 {
+                wait = backoff::pause(failures, app.chance.draw().random());
             }
         }
         tokio::select! {
             () = app.wakers.upkeep.notified() => {}
-            () = tokio::time::sleep(ROUND) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
 async fn look_after(app: &App) -> Result<(), Failure> {
-    let line = app.line().await?;
-    app.publish_own_card(&line).await?;
-    app.take_own_name(&line, &app.relay_name().await?).await?;
-    let before = app.know().relay_agrees.replace(true);
-    if before != Some(true) {
-        app.tell(Change::Contacts(None));
+    // Before anything is asked: it may be what the relay knows us by.
+    let renewed = app.renew_keys().await;
+    if let Err(failure) = &renewed {
+        tracing::info!(%failure, "the keys are replaced later");
     }
-    restock(app, &line).await?;
+    let line = app.line().await?;
+    let shows = app.publish_own_card(&line).await;
+    if let Ok(shows) = shows {
+        app.relay_showed(shows);
+    }
+    if shows? == RelayShows::Agrees {
+        app.take_own_name(&line, &app.relay_name().await?).await?;
+        if !app.is_revoked().await? {
+            restock(app, &line).await?;
+        }
+    }
     for left in app.left_lines().await? {
         // Who writes from there needs what everybody needs, and the newest card.
         let kept_up = async {
-            app.publish_own_card(&left).await?;
-            restock(app, &left).await
+            match app.publish_own_card(&left).await? {
+                RelayShows::Agrees => restock(app, &left).await,
+                _ => Ok(()),
+            }
         };
         if let Err(failure) = kept_up.await {
             tracing::info!(%failure, "a relay that was left is looked after later");
@@ -89,7 +110,8 @@ async fn look_after(app: &App) -> Result<(), Failure> {
             }
         }
     }
-    Ok(())
+    app.seal_again_and_tell().await?;
+    renewed
 }
 
 /// Makes and publishes what the relay's stock of our prekeys lacks.
@@ -112,32 +134,44 @@ pub(crate) async fn restock(app: &App, line: &Line) -> Result<(), Failure> {
         EpochId::at(now.saturating_sub(EPOCH_LIFE)),
     )
     .await?;
-    let keys = app.device_keys().await?;
-    let app_for_work = app.clone();
-    let publish = app
-        .with_store(move |store| {
-            let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
-            let card = own_card(&own)?;
-            let maker = Maker {
-                app: &app_for_work,
-                key: &keys,
-                card: &card,
-                now,
+    // The signed one goes first: with it alone anybody can write.
+    for (kind, count) in [
+        (WireKind::Signed, u64::from(signed_is_old)),
+        (WireKind::OneTime, missing),
+    ] {
+        if count > 0 {
+            let records = make(app, kind, count, now).await?;
+            let records = records.into_iter().map(Into::into).collect();
+            let mut publish = PublishPrekeys {
+                signed: Vec::new(),
+                one_time: Vec::new(),
             };
-            let signed = if signed_is_old {
-                maker.make(store, WireKind::Signed, 1)?
-            } else {
-                Vec::new()
-            };
-            let one_time = maker.make(store, WireKind::OneTime, missing)?;
-            Ok(PublishPrekeys {
-                signed: signed.into_iter().map(Into::into).collect(),
-                one_time: one_time.into_iter().map(Into::into).collect(),
-            })
-        })
-        .await?;
-    line.publish_prekeys(&publish).await?;
+            match kind {
+                WireKind::Signed => publish.signed = records,
+                WireKind::OneTime => publish.one_time = records,
+            }
+            line.publish_prekeys(&publish).await?;
+        }
+    }
     Ok(())
+}
+
+/// Makes prekeys under the present signing key.
+async fn make(app: &App, kind: WireKind, count: u64, now: u64) -> Result<Vec<Vec<u8>>, Failure> {
+    let _signing = app.signing.read().await;
+    let key = app.device_keys().await?;
+    let app_for_work = app.clone();
+    app.with_store(move |store| {
+        let own = store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+        let maker = Maker {
+            app: &app_for_work,
+            key: &key,
+            card: &own_card(&own)?,
+            now,
+        };
+        maker.make(store, kind, count)
+    })
+    .await
 }
 
 struct Maker<'a> {

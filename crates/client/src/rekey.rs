@@ -12,9 +12,10 @@ use crate::app::{App, blocking, held};
 use crate::failure::Failure;
 use crate::onboarding;
 use crate::passphrase;
+use crate::renewal;
 use crate::settings::disk;
 use crate::vault::{Vaulted, mistyped};
-use crate::view::{Change, RekeyState, RekeyStatus};
+use crate::view::{self, Change, RekeyState, RekeyStatus};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use waxwing_crypto::kdf::Passphrase;
@@ -76,11 +77,14 @@ impl App {
     }
 
     /// Begins a re-key and answers the 24 words of the new recovery code, to be written down and
-    /// typed back with [`confirm_rekey_code`](Self::confirm_rekey_code). Copying begins at once.
+    /// typed back with [`confirm_rekey_code`](Self::confirm_rekey_code). Copying begins at once. With
+    /// `renewal` the account's keys are replaced too, by themselves, when the re-key is finished; for a
+    /// reset the present key is revoked at once.
     ///
     /// # Errors
     /// [`Failure::WrongPassphrase`] when `current` is not; [`Failure::SamePassphrase`];
     /// [`Failure::WeakPassphrase`] unless `although_weak`; [`Failure::RekeyUnderWay`];
+    /// [`Failure::RenewalUnderWay`] or [`Failure::KeyRevoked`] with a `renewal`;
     /// [`Failure::DiskFull`] when there is no room for a second store;
     /// [`Failure::NotEnoughMemory`]. Nothing is under way then.
     pub async fn begin_rekey(
@@ -88,6 +92,7 @@ impl App {
         current: Zeroizing<String>,
         new: Zeroizing<String>,
         although_weak: bool,
+        renewal: Option<view::RenewalKind>,
     ) -> Result<Vec<String>, Failure> {
         if !although_weak {
             passphrase::require_strong(&new)?;
@@ -101,11 +106,30 @@ impl App {
                 let (current, passphrase) = (Passphrase::new(&current), Passphrase::new(&new));
                 let mut rng = app.chance.draw();
                 let params = params.or_costlier(open.params());
-                let code = open.begin_rekey(&current, &passphrase, params, &mut rng)?;
+                let wish = renewal.map(|kind| renewal::wish(app, open, kind.into()));
+                let wish = wish.transpose()?;
+                let code = match open.begin_rekey(&current, &passphrase, params, &mut rng) {
+                    Ok(code) => code,
+                    Err(error) => {
+                        if let Some(before) = wish {
+                            renewal::unwish(app, open, before)?;
+                        }
+                        return Err(error.into());
+                    }
+                };
                 app.note(open, Kind::RekeyBegun, "");
-                Ok(app.keep_ways(passphrase, code, false))
+                let words = app.keep_ways(passphrase, code, false);
+                if renewal == Some(view::RenewalKind::Reset) {
+                    renewal::keep_revocation(app, open)?;
+                }
+                Ok(words)
             })
             .await?;
+        if renewal.is_some() {
+            self.tell(Change::Renewal);
+            self.tell(Change::Contacts(None));
+            self.wakers.upkeep.notify_one();
+        }
         self.go_on();
         Ok(words)
     }
@@ -206,7 +230,8 @@ impl App {
         self.rekey().await
     }
 
-    /// Gives the re-key up: the old passphrase and code stay.
+    /// Gives the re-key up: the old passphrase and code stay, and so do the account's keys. A revocation
+    /// that was made with it stays too.
     ///
     /// # Errors
     /// [`Failure::NotFound`] when none is under way, or when it was finished just now.
@@ -217,7 +242,7 @@ impl App {
                 open.undo_rekey(&mut app.chance.draw())?;
                 app.note(open, Kind::RekeyUndone, "");
                 held(&app.rekeying).forget();
-                Ok(())
+                renewal::drop_wish(app, open)
             })
             .await;
         if let Err(failure) = undone {
@@ -229,6 +254,7 @@ impl App {
             return Err(failure);
         }
         self.tell(Change::Rekey);
+        self.tell(Change::Renewal);
         self.tell(Change::Stage);
         Ok(())
     }
@@ -328,6 +354,8 @@ impl App {
         if done {
             self.tell(Change::Rekey);
             self.tell(Change::Stage);
+            // A replacement of the account's keys may have waited for this.
+            self.wakers.upkeep.notify_one();
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 use crate::app::{App, Inner, blocking};
 use crate::failure::Failure;
 use crate::line::{Line, LineError};
-use crate::view::{Reason, RelayChoice};
+use crate::view::{Reason, RelayChoice, RelayShows};
 use std::sync::Arc;
 use url::Url;
 use waxwing_vault::rows::Relay;
@@ -115,7 +115,9 @@ impl App {
         let next = u32::try_from(self.relays().await?.len()).unwrap_or(u32::MAX);
         let line = self.line_to(choice, next).await?;
         let info = line.info().await?;
-        self.publish_own_card(&line).await?;
+        if self.publish_own_card(&line).await? != RelayShows::Agrees {
+            return Err(Reason::Rejected.into());
+        }
         self.take_own_name(&line, &info.name).await?;
         crate::prekeys::restock(self, &line).await
     }

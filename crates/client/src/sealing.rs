@@ -14,7 +14,7 @@ use waxwing_vault::rows::{
     Attachment, Contact, Delivery, DeliveryState, Draft, MailBox, Message, Outgoing, OutgoingId,
     OutgoingState, OwnCard, Party, Thread, Upload,
 };
-use waxwing_wire::envelope::Header;
+use waxwing_wire::envelope::{Header, Submission};
 use waxwing_wire::ids::{AccountId, ConversationId, DeviceId, Digest, EnvelopeId, MessageId};
 use waxwing_wire::limits::MAX_TTL;
 use waxwing_wire::prekey::VerifiedPrekey;
@@ -185,11 +185,21 @@ fn seal_row(
             })
             .collect(),
     };
+    seal_message(&message, key, prekeys, now, rng)
+}
+
+fn seal_message(
+    message: &message::Message,
+    key: &DeviceKey,
+    prekeys: &[VerifiedPrekey],
+    now: u64,
+    rng: &mut rand::rngs::StdRng,
+) -> Result<Sealed, Failure> {
     let header = Header {
         env_id: EnvelopeId::generate(rng),
         expires_at: now + MAX_TTL,
     };
-    seal(&message, key, prekeys, header, rng).map_err(|error| match error {
+    seal(message, key, prekeys, header, rng).map_err(|error| match error {
         SealError::TooLarge => Failure::Relay {
             reason: Reason::TooLarge,
         },
@@ -221,40 +231,93 @@ fn queue(
         })
         .collect();
     for (account, submission) in &sealed.submissions {
-        let to: Vec<_> = submission.entries.iter().map(|(to, _)| *to).collect();
-        let envelope = submission.header.env_id;
+        let deliveries = append(tx, *account, submission, Some(&uploads), now, rng)?;
         if let Some(party) = row
             .recipients
             .iter_mut()
             .find(|party| party.account == *account)
         {
-            party.deliveries = to
-                .iter()
-                .map(|to| Delivery {
-                    to: *to,
-                    envelope,
-                    state: DeliveryState::Sealed,
-                    since: now,
-                })
-                .collect();
+            party.deliveries = deliveries;
         }
-        let mut outgoing = Outgoing {
-            id: OutgoingId::generate(rng),
-            lane: tx.lane(account)?,
-            position: 0,
-            envelope,
-            to,
-            relay: 0,
-            uploads: uploads.clone(),
-            length: 0,
-            state: OutgoingState::Queued,
-            reason: None,
-            attempts: 0,
-            next_try: 0,
-            queued_at: now,
-            expires_at: submission.header.expires_at,
-        };
-        tx.carriage().append(&mut outgoing, &submission.encode())?;
     }
     Ok(())
+}
+
+/// Seals the word that this account's keys were replaced to somebody, at the end of their lane. Gives
+/// where it goes.
+pub(crate) fn seal_notice(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    me: &Me,
+    key: &DeviceKey,
+    now: u64,
+    rng: &mut rand::rngs::StdRng,
+) -> Result<Vec<Delivery>, Failure> {
+    let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
+    let (parties, prekeys) = choose_prekeys(tx, &[account], now)?;
+    // It stands for itself: the conversation's counter stays, so that none of it is ever missed there.
+    let notice = message::Message {
+        msg_id: MessageId::generate(rng),
+        conversation: ConversationId::derive(&[me.account, account]),
+        sender: me.account,
+        device: me.device,
+        sender_card: own.hash(),
+        recipients: parties
+            .iter()
+            .map(|party| (party.account, party.card_version))
+            .collect(),
+        sent_at: now,
+        seq: 1,
+        previous: None,
+        body: Body::KeyNotice {
+            version: own.body().version,
+        },
+        attachments: Vec::new(),
+    };
+    let sealed = seal_message(&notice, key, &prekeys, now, rng)?;
+    let mut deliveries = Vec::new();
+    for (account, submission) in &sealed.submissions {
+        deliveries.extend(append(tx, *account, submission, None, now, rng)?);
+    }
+    Ok(deliveries)
+}
+
+/// Puts one recipient's submission at the end of their lane: a message with its uploads, or a notice.
+fn append(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    submission: &Submission,
+    uploads: Option<&[Upload]>,
+    now: u64,
+    rng: &mut rand::rngs::StdRng,
+) -> Result<Vec<Delivery>, Failure> {
+    let to: Vec<_> = submission.entries.iter().map(|(to, _)| *to).collect();
+    let envelope = submission.header.env_id;
+    let mut outgoing = Outgoing {
+        id: OutgoingId::generate(rng),
+        lane: tx.lane(&account)?,
+        position: 0,
+        envelope,
+        to: to.clone(),
+        relay: 0,
+        uploads: uploads.unwrap_or_default().to_vec(),
+        length: 0,
+        state: OutgoingState::Queued,
+        reason: None,
+        attempts: 0,
+        next_try: 0,
+        queued_at: now,
+        expires_at: submission.header.expires_at,
+        is_notice: uploads.is_none(),
+    };
+    tx.carriage().append(&mut outgoing, &submission.encode())?;
+    Ok(to
+        .into_iter()
+        .map(|to| Delivery {
+            to,
+            envelope,
+            state: DeliveryState::Sealed,
+            since: now,
+        })
+        .collect())
 }

@@ -3,7 +3,7 @@
 
 use crate::app::{App, blocking};
 use crate::failure::Failure;
-use crate::view::{Change, LocalRelay, RelayChoice, RelayState, Settings, Status};
+use crate::view::{Change, LocalRelay, RelayChoice, RelayShows, RelayState, Settings, Status};
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl App {
             known.settings = settings.clone();
             if moves {
                 known.relay = RelayState::Connecting;
-                (known.info, known.relay_agrees) = (None, None);
+                (known.info, known.relay_shows) = (None, RelayShows::NotAsked);
             }
         }
         self.wakers.idle.notify_one();

@@ -12,6 +12,7 @@ use waxwing_wire::api::PrekeyBundle;
 use waxwing_wire::card::VerifiedCard;
 use waxwing_wire::ids::{AccountId, DeviceId};
 use waxwing_wire::prekey::{Prekey, VerifiedPrekey};
+use waxwing_wire::problem::Slug;
 
 /// Whether some device of a contact lacks a one-time or a signed prekey that lasts until the next
 /// round.
@@ -61,7 +62,14 @@ fn usable(record: Option<&[u8]>, card: &VerifiedCard, at: u64) -> Option<Verifie
 
 /// Claims fresh prekeys for every device of a contact and judges the card that comes with them.
 async fn claim_spares(app: &App, line: &Line, account: AccountId) -> Result<(), Failure> {
-    let bundle = line.claim_prekeys(&account, SUITE.number()).await?;
+    let bundle = match line.claim_prekeys(&account, SUITE.number()).await {
+        Err(error) if error.slug == Some(Slug::AccountRevoked) => {
+            // Why not, they say themselves.
+            app.look_again(line, account).await?;
+            return Ok(());
+        }
+        claimed => claimed?,
+    };
     let now = app.now();
     let mut rng = app.chance.draw();
     let outcome = app

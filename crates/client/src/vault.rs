@@ -2,6 +2,7 @@
 
 use crate::app::{App, Inner, blocking, held};
 use crate::failure::Failure;
+use crate::letters::outbox_count;
 use crate::line::Signer;
 use crate::onboarding::{self, Progress};
 use crate::passphrase;
@@ -91,7 +92,7 @@ impl App {
                 outbox: known
                     .carriage
                     .as_ref()
-                    .map_or(0, |carriage| count(carriage.outbox_count())),
+                    .map_or(0, |carriage| outbox_count(carriage).unwrap_or(u32::MAX)),
                 after_start: known.signer.is_none(),
             },
             Vaulted::Open(_) => progress.map_or(Stage::Open, shown),
@@ -380,6 +381,7 @@ impl App {
 impl Inner {
     /// Makes what the open vault gives known to the questions and loops.
     pub(crate) fn opened(&self, open: &Open, how: ActivityKind) {
+        self.resume_renewal(open);
         let keyring = open.keyring();
         let signer = Signer {
             account: keyring.account_id,

@@ -222,6 +222,8 @@ pub enum Change {
     Settings,
     /// A re-key began, moved on, stopped or ended.
     Rekey,
+    /// The replacement of the account's keys, or who has heard of it.
+    Renewal,
     /// A file moved on.
     Transfer {
         /// Draft or message id.

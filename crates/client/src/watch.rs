@@ -10,6 +10,7 @@ use crate::directory;
 use crate::failure::Failure;
 use crate::letters::letter_key;
 use crate::line::{Line, LineError};
+use crate::renewal;
 use crate::view::{Change, Folder, RelayState};
 use rand::RngExt;
 use std::time::Duration;
@@ -205,6 +206,8 @@ impl App {
                     }
                     tx.put(&message)?;
                 }
+                let entered = (watch.state, watch.since);
+                let is_notice = renewal::enter_notice(tx, &watch.envelope, &watch.to, entered)?;
                 if watched_on {
                     tx.carriage().watch(&Watch {
                         unapplied: false,
@@ -213,10 +216,11 @@ impl App {
                 } else {
                     tx.carriage().unwatch(&watch.envelope, &watch.to);
                 }
-                Ok::<_, Failure>(())
+                Ok::<_, Failure>(is_notice)
             })
         })
         .await
+        .map(|is_notice| self.tell_of_notice(is_notice))
     }
 
     /// Seals again for a recipient who signed that he could not open the envelope. Until that is

@@ -16,6 +16,8 @@ use crate::stream::AttachmentKey;
 
 /// Content type of [`Text`].
 pub const CONTENT_TEXT: &str = "waxwing/text/v1";
+/// Content type of [`Body::KeyNotice`].
+pub const CONTENT_KEY_NOTICE: &str = "waxwing/key-notice/v1";
 /// Longest file name, bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 
@@ -53,6 +55,11 @@ pub struct Message {
 pub enum Body {
     /// Subject and text.
     Text(Text),
+    /// The sender's keys were replaced; says nothing that the card does not say, and is shown to nobody.
+    KeyNotice {
+        /// The version of the sender's card under the new keys.
+        version: u64,
+    },
     /// Something newer than this program: kept, not shown.
     Unknown {
         /// Its content type.
@@ -209,15 +216,25 @@ impl Body {
     fn encode(&self) -> (&str, Zeroizing<Vec<u8>>) {
         match self {
             Self::Text(text) => (CONTENT_TEXT, text.encode()),
+            Self::KeyNotice { version } => {
+                let body = cbor::encode(&cbor::map([(1, Value::from(*version))]));
+                (CONTENT_KEY_NOTICE, Zeroizing::new(body))
+            }
             Self::Unknown { content_type, body } => (content_type, body.clone()),
         }
     }
 
     fn decode(content_type: String, body: Zeroizing<Vec<u8>>) -> Result<Self, ShapeError> {
-        if content_type == CONTENT_TEXT {
-            Text::decode(&body).map(Self::Text)
-        } else {
-            Ok(Self::Unknown { content_type, body })
+        match content_type.as_str() {
+            CONTENT_TEXT => Text::decode(&body).map(Self::Text),
+            CONTENT_KEY_NOTICE => {
+                let value = cbor::decode(&body, MAX_ENVELOPE_BYTES)?;
+                let mut fields = Fields::open(value, "key notice")?;
+                let version = fields.uint(1, "version")?;
+                fields.finish()?;
+                Ok(Self::KeyNotice { version })
+            }
+            _ => Ok(Self::Unknown { content_type, body }),
         }
     }
 }

@@ -23,7 +23,7 @@ mod slot;
 
 use rand_core::CryptoRng;
 
-pub use keyring::{AccountSeed, DeviceSeed, EpochId, EpochKey, Keyring, TransportSeed};
+pub use keyring::{AccountSeed, DeviceSeed, EpochId, EpochKey, Keyring, NextKeys, TransportSeed};
 use next::Next;
 pub use root::{IndexKey, OpenError, RecordKey, RootKey};
 use shape::SealedKeyring;

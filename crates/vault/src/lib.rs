@@ -28,10 +28,7 @@ mod page;
 mod rekey;
 pub mod rows;
 mod shared;
-#[cfg(feature = "steps")]
 pub mod steps;
-#[cfg(not(feature = "steps"))]
-mod steps;
 mod store;
 mod trees;
 mod vault;

@@ -81,6 +81,16 @@ impl Open {
         under_way(&self.shared, &self.header)
     }
 
+    /// The room on the disk that a re-key needs, and what is free; bytes.
+    ///
+    /// # Errors
+    /// [`VaultError::Locked`], [`VaultError::Io`].
+    pub fn rekey_room(&self) -> Result<(u64, u64), VaultError> {
+        let Opened { current, .. } = self.cell.opened()?;
+        let free = fs4::available_space(self.shared.folder.dir())?;
+        Ok((current.engine.size_on_disk()? + SPARE_BYTES, free))
+    }
+
     /// Begins a re-key: checks the current passphrase, draws a new root key and a new recovery code,
     /// and keeps both wrapped in the header beside what still counts. The code is shown once. Slow
     /// (three stretches).
@@ -105,11 +115,12 @@ impl Open {
         if new.expose() == current.expose() {
             return Err(VaultError::SamePassphrase);
         }
-        let Opened { keys, current } = self.cell.opened()?;
-        let folder = &self.shared.folder;
-        if fs4::available_space(folder.dir())? < current.engine.size_on_disk()? + SPARE_BYTES {
+        let keys = self.cell.opened()?.keys;
+        let (needed, free) = self.rekey_room()?;
+        if free < needed {
             return Err(VaultError::DiskFull);
         }
+        let folder = &self.shared.folder;
         let highest = folder.stores()?.into_iter().max().unwrap_or(0);
         let number = highest.max(self.header.store()) + 1;
         folder.begin_store(number)?;

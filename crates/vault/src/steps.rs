@@ -1,10 +1,9 @@
-//! The named moments of a change of the vault's keys, so that a test can stop the process at each.
+//! The named moments of a change of the vault's or the account's keys, so that a test can stop the process at each.
 //!
 //! Only with the feature `steps` does anybody hear of them; without it every call is empty.
 
 /// A moment between two acts on the disk, named by what was just done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(not(feature = "steps"), allow(unreachable_pub))]
 pub enum Step {
     /// Header: the draft is open and empty.
     DraftOpened,
@@ -52,11 +51,35 @@ pub enum Step {
     Undone,
     /// Undoing: the next store is gone from the folder.
     NextRemoved,
+    /// Renewal: the wish is kept.
+    RenewalWanted,
+    /// Renewal: the revocation of the present key is kept.
+    RevocationKept,
+    /// Renewal: the relay has the revocation.
+    RevocationOut,
+    /// Renewal: the new keys stand beside the present ones in the keyring.
+    KeysStaged,
+    /// Renewal: the card under the new keys is signed and kept.
+    CardStaged,
+    /// Renewal: the relay has that card.
+    CardOut,
+    /// Renewal: the new keys took the place of the old ones.
+    KeysSwapped,
+    /// Renewal: the card is this account's own.
+    CardAdopted,
+    /// Renewal: a lane of the outbox is sealed again.
+    LaneSealedAgain,
+    /// Renewal: an envelope is taken back from the relay.
+    TakenBack,
+    /// Renewal: what was taken back is sealed again.
+    SealedAgain,
+    /// Renewal: somebody's notice is sealed.
+    NoticeSealed,
 }
 
 /// Every step, in the order in which a person's change comes by it.
 #[cfg(feature = "steps")]
-pub const ALL: [Step; 23] = [
+pub const ALL: [Step; 35] = [
     Step::DraftOpened,
     Step::DraftWritten,
     Step::DraftSynced,
@@ -80,6 +103,18 @@ pub const ALL: [Step; 23] = [
     Step::Cleared,
     Step::Undone,
     Step::NextRemoved,
+    Step::RenewalWanted,
+    Step::RevocationKept,
+    Step::RevocationOut,
+    Step::KeysStaged,
+    Step::CardStaged,
+    Step::CardOut,
+    Step::KeysSwapped,
+    Step::CardAdopted,
+    Step::LaneSealedAgain,
+    Step::TakenBack,
+    Step::SealedAgain,
+    Step::NoticeSealed,
 ];
 
 #[cfg(feature = "steps")]
@@ -91,7 +126,8 @@ pub fn watch(watcher: fn(Step)) {
     let _ = WATCHER.set(watcher);
 }
 
-pub(crate) fn reached(step: Step) {
+/// Says that a step was taken.
+pub fn reached(step: Step) {
     #[cfg(feature = "steps")]
     if let Some(watcher) = WATCHER.get() {
         watcher(step);

@@ -24,6 +24,7 @@ pub(crate) const SEALED: &[&str] = &[
     "activity",
     "own",
     "threads",
+    "renewal",
     INBOX_PLACES,
     SENT_PLACES,
     PLACED,

@@ -285,6 +285,11 @@ impl Open {
         self.header.vault_id()
     }
 
+    /// Number of the store in use; another one after a re-key.
+    pub fn store_number(&self) -> u32 {
+        self.header.store()
+    }
+
     /// How the passphrase is stretched.
     pub fn params(&self) -> KdfParams {
         self.header.params()

@@ -37,6 +37,8 @@ fn every_kind_of_row_comes_back() {
         version: 1,
         published: None,
         published_at: None,
+        ancestors: Vec::new(),
+        revocation: None,
     };
     let thread = Thread {
         conversation: ConversationId::new([1; 32]),

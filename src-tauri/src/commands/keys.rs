@@ -3,7 +3,9 @@
 use super::Engine;
 use tauri::AppHandle;
 use waxwing_client::Failure;
-use waxwing_client::view::{ActivityLine, Page, RekeyStatus, VaultKeys};
+use waxwing_client::view::{
+    ActivityLine, KeyRenewal, Page, Preflight, RekeyStatus, RenewalKind, VaultKeys,
+};
 use zeroize::Zeroizing;
 
 /// Opens the keys window, or brings it to the front. The one command here that the main window has.
@@ -57,7 +59,8 @@ pub(crate) async fn rekey(engine: Engine<'_>) -> Result<Option<RekeyStatus>, Fai
     engine.rekey().await
 }
 
-/// Begins it; answers the words of the new recovery code.
+/// Begins it; answers the words of the new recovery code. With `renewal` the account's keys are replaced
+/// after it.
 #[tauri::command]
 #[specta::specta]
 pub(crate) async fn begin_rekey(
@@ -65,9 +68,12 @@ pub(crate) async fn begin_rekey(
     current: String,
     new_passphrase: String,
     although_weak: bool,
+    renewal: Option<RenewalKind>,
 ) -> Result<Vec<String>, Failure> {
     let (current, new) = (Zeroizing::new(current), Zeroizing::new(new_passphrase));
-    engine.begin_rekey(current, new, although_weak).await
+    engine
+        .begin_rekey(current, new, although_weak, renewal)
+        .await
 }
 
 /// The words of the new recovery code, until they were typed back.
@@ -118,6 +124,73 @@ pub(crate) async fn continue_rekey(
 #[specta::specta]
 pub(crate) async fn undo_rekey(engine: Engine<'_>) -> Result<(), Failure> {
     engine.undo_rekey().await
+}
+
+/// What is looked at before keys are replaced.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn renewal_preflight(engine: Engine<'_>) -> Result<Vec<Preflight>, Failure> {
+    engine.renewal_preflight().await
+}
+
+/// Replaces the account's keys, with the old key's word.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn rotate_key(engine: Engine<'_>, passphrase: String) -> Result<(), Failure> {
+    engine.rotate_key(Zeroizing::new(passphrase)).await
+}
+
+/// Revokes the account's key and puts another in its place.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn reset_key(engine: Engine<'_>, passphrase: String) -> Result<(), Failure> {
+    engine.reset_key(Zeroizing::new(passphrase)).await
+}
+
+/// Revokes the account's key, for good; `last_four` is the end of the own key code.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn revoke_key(
+    engine: Engine<'_>,
+    passphrase: String,
+    last_four: String,
+) -> Result<(), Failure> {
+    engine
+        .revoke_key(Zeroizing::new(passphrase), last_four)
+        .await
+}
+
+/// How far the replacement of the account's keys is, and who has picked it up.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn key_renewal(engine: Engine<'_>) -> Result<Option<KeyRenewal>, Failure> {
+    engine.key_renewal().await
+}
+
+/// A revocation of the present key as text, for the emergency kit.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn revocation_statement(
+    engine: Engine<'_>,
+    passphrase: String,
+) -> Result<String, Failure> {
+    engine
+        .revocation_statement(Zeroizing::new(passphrase))
+        .await
+}
+
+/// Hands in a revocation that was made ahead.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn publish_revocation(engine: Engine<'_>, text: String) -> Result<(), Failure> {
+    engine.publish_revocation(text).await
+}
+
+/// This account's public card as text.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn export_card(engine: Engine<'_>) -> Result<String, Failure> {
+    engine.export_card().await
 }
 
 /// Part of the list of what was done with the keys, newest first.

@@ -153,6 +153,8 @@ fn contact(number: u64) -> Contact {
         stranger: false,
         added_at: 1,
         spares: Vec::new(),
+        former: None,
+        knows_own: 0,
     }
 }
 
@@ -210,6 +212,7 @@ pub(super) fn write(store: &Store, number: u64) -> Result<()> {
             next_try: 0,
             queued_at: number,
             expires_at: number,
+            is_notice: false,
         };
         tx.carriage().append(&mut row, &bytes)?;
         tx.carriage().watch(&Watch {

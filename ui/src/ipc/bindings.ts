@@ -122,8 +122,11 @@ export const commands = {
 	testRecovery: (words: string) => typedError<VaultKeys, Failure>(__TAURI_INVOKE("test_recovery", { words })),
 	/**  How far a new root key is on its way into the whole vault; none when none is. */
 	rekey: () => typedError<RekeyStatus | null, Failure>(__TAURI_INVOKE("rekey")),
-	/**  Begins it; answers the words of the new recovery code. */
-	beginRekey: (current: string, newPassphrase: string, althoughWeak: boolean) => typedError<string[], Failure>(__TAURI_INVOKE("begin_rekey", { current, newPassphrase, althoughWeak })),
+	/**
+	 *  Begins it; answers the words of the new recovery code. With `renewal` the account's keys are replaced
+	 *  after it.
+	 */
+	beginRekey: (current: string, newPassphrase: string, althoughWeak: boolean, renewal: RenewalKind | null) => typedError<string[], Failure>(__TAURI_INVOKE("begin_rekey", { current, newPassphrase, althoughWeak, renewal })),
 	/**  The words of the new recovery code, until they were typed back. */
 	rekeyCode: () => typedError<string[], Failure>(__TAURI_INVOKE("rekey_code")),
 	/**  Compares the groups that were typed back. */
@@ -136,6 +139,22 @@ export const commands = {
 	continueRekey: (newPassphrase: string, words: string | null) => typedError<RekeyStatus | null, Failure>(__TAURI_INVOKE("continue_rekey", { newPassphrase, words })),
 	/**  Gives it up: the old passphrase and code stay. */
 	undoRekey: () => typedError<null, Failure>(__TAURI_INVOKE("undo_rekey")),
+	/**  What is looked at before keys are replaced. */
+	renewalPreflight: () => typedError<Preflight[], Failure>(__TAURI_INVOKE("renewal_preflight")),
+	/**  Replaces the account's keys, with the old key's word. */
+	rotateKey: (passphrase: string) => typedError<null, Failure>(__TAURI_INVOKE("rotate_key", { passphrase })),
+	/**  Revokes the account's key and puts another in its place. */
+	resetKey: (passphrase: string) => typedError<null, Failure>(__TAURI_INVOKE("reset_key", { passphrase })),
+	/**  Revokes the account's key, for good; `last_four` is the end of the own key code. */
+	revokeKey: (passphrase: string, lastFour: string) => typedError<null, Failure>(__TAURI_INVOKE("revoke_key", { passphrase, lastFour })),
+	/**  How far the replacement of the account's keys is, and who has picked it up. */
+	keyRenewal: () => typedError<KeyRenewal | null, Failure>(__TAURI_INVOKE("key_renewal")),
+	/**  A revocation of the present key as text, for the emergency kit. */
+	revocationStatement: (passphrase: string) => typedError<string, Failure>(__TAURI_INVOKE("revocation_statement", { passphrase })),
+	/**  Hands in a revocation that was made ahead. */
+	publishRevocation: (text: string) => typedError<null, Failure>(__TAURI_INVOKE("publish_revocation", { text })),
+	/**  This account's public card as text. */
+	exportCard: () => typedError<string, Failure>(__TAURI_INVOKE("export_card")),
 	/**  Part of the list of what was done with the keys, newest first. */
 	activity: (cursor: string | null, limit: number) => typedError<Page<ActivityLine>, Failure>(__TAURI_INVOKE("activity", { cursor, limit })),
 };
@@ -147,6 +166,7 @@ export const events = {
 	envelopesChanged: makeEvent<EnvelopesChanged, EnvelopesChanged>("envelopes-changed"),
 	filesDropped: makeEvent<FilesDropped, FilesDropped>("files-dropped"),
 	rekeyChanged: makeEvent<RekeyChanged, RekeyChanged>("rekey-changed"),
+	renewalChanged: makeEvent<RenewalChanged, RenewalChanged>("renewal-changed"),
 	reopened: makeEvent<Reopened, Reopened>("reopened"),
 	settingsChanged: makeEvent<SettingsChanged, SettingsChanged>("settings-changed"),
 	stageChanged: makeEvent<StageChanged, StageChanged>("stage-changed"),
@@ -200,7 +220,13 @@ export type ActivityKind =
 /**  A re-key was finished: new root key, passphrase and recovery code. */
 "rekeyFinished" | 
 /**  A re-key was undone. */
-"rekeyUndone";
+"rekeyUndone" | 
+/**  The identity key was replaced without the old one's word. */
+"keyReset" | 
+/**  Another device replaced the identity key first. */
+"renewalLost" | 
+/**  A revocation was made ahead, to be kept on paper. */
+"revocationExported";
 
 /**  One line of the list of what was done with the keys. */
 export type ActivityLine = {
@@ -226,6 +252,8 @@ export type ComparedState =
 "changedUnexplained" | 
 /**  Compared, and the codes differed: sending is held. */
 "differs" | 
+/**  They revoked their key, and no other was accepted yet: sending is held. */
+"revoked" | 
 /**  This account itself. */
 "you";
 
@@ -374,7 +402,9 @@ export type EvidenceKind =
 /**  The relay showed an older card, which was refused. */
 "olderShown" | 
 /**  The relay showed another card of the same version, which was refused. */
-"otherShown";
+"otherShown" | 
+/**  They revoked their key. */
+"revoked";
 
 /**  Why a command failed. */
 export type Failure = 
@@ -394,6 +424,14 @@ score: number } |
 { kind: "samePassphrase" } | 
 /**  A new root key is on its way into the whole vault: it is finished or undone first. */
 { kind: "rekeyUnderWay" } | 
+/**  The account's keys are being replaced already. */
+{ kind: "renewalUnderWay" } | 
+/**  The account's key was revoked: only a reset gives it another. */
+{ kind: "keyRevoked" } | 
+/**  What was typed is not the end of the own key code. */
+{ kind: "keyCodeDiffers" } | 
+/**  Not a revocation of this account's present key. */
+{ kind: "revocationInvalid" } | 
 /**  The recovery words differ from the code. */
 { kind: "recoveryMismatch"; 
 /**  The group that differs, or holds a word that is in no code; from 0. */
@@ -528,6 +566,20 @@ export type IncomingState =
 /**  Why. */
 reason: Unopenable };
 
+/**  How far the replacement of the account's keys is, and who has picked it up. */
+export type KeyRenewal = {
+	/**  Which. */
+	kind: RenewalKind,
+	/**  What it does or waits for. */
+	state: RenewalState,
+	/**  Since when; in the end, when it was done. */
+	since: number,
+	/**  Messages that the old key signed and that are still to be sealed again. */
+	toSealAgain: number,
+	/**  Everybody who is told of the new key. */
+	told: ToldOf[],
+};
+
 /**  Language. */
 export type Language = 
 /**  As the system. */
@@ -560,8 +612,10 @@ export type Me = {
 	ownCode: string[],
 	/**  When the account was made. */
 	createdAt: number,
-	/**  Whether the relay publishes the same card; none while that is not known. */
-	relayAgrees: boolean | null,
+	/**  When this account's present key was revoked. */
+	revokedAt: number | null,
+	/**  What the relay shows as this account's card. */
+	relayShows: RelayShows,
 };
 
 /**  What a notification shows. None of them shows text. */
@@ -660,6 +714,41 @@ export type QrComparison =
 "own" | 
 /**  It is other people's, or both keys differ. */
 "neither";
+
+/**  One line of what is looked at before keys are replaced. */
+export type Preflight = {
+	/**  What was looked at, and found. */
+	check: PreflightCheck,
+	/**  Whether nothing stands in the way. Nothing here forbids to begin. */
+	passes: boolean,
+};
+
+/**  What is looked at before keys are replaced. */
+export type PreflightCheck = 
+/**  Whether the relay answers. */
+{ kind: "relay"; 
+/**  Why it does not. */
+reason: Reason | null } | 
+/**  What the relay shows as this account's card. */
+{ kind: "card"; 
+/**  It. */
+shows: RelayShows } | 
+/**  What the present key signed and nobody has fetched: it is sealed again. */
+{ kind: "unfetched"; 
+/**  Messages in the outbox. */
+outbox: number; 
+/**  Envelopes at the relay. */
+atRelay: number } | 
+/**  Room for a second store. */
+{ kind: "room"; 
+/**  Needed. */
+needed: number; 
+/**  Free. */
+free: number } | 
+/**  How far this computer's clock and the relay's differ. */
+{ kind: "clock"; 
+/**  Seconds; none when the relay does not answer. */
+seconds: number | null };
 
 /**  Why something did not get through. The face has one sentence for each. */
 export type Reason = 
@@ -760,6 +849,21 @@ export type RelayChoice =
 /**  Its URL. */
 url: string };
 
+/**  What the relay shows as this account's card, compared with ours. */
+export type RelayShows = 
+/**  It was not asked yet. */
+"notAsked" | 
+/**  None: it does not know this account. */
+"nothing" | 
+/**  The same. */
+"agrees" | 
+/**  An older one of ours; the present one is on its way. */
+"older" | 
+/**  A later one that our key signed elsewhere: another device or copy of this account made it. */
+"newer" | 
+/**  One of a key that is neither ours nor was: nothing is published over it. */
+"differentKey";
+
 /**  The line to the relay. */
 export type RelayState = 
 /**  It answers. */
@@ -774,6 +878,31 @@ name: string } |
 reason: Reason; 
 /**  When it is asked again. */
 nextTry: number | null };
+
+/**  The replacement of the account's keys, or who has heard of it, moved on. */
+export type RenewalChanged = Record<string, never>;
+
+/**  How a new account key is brought about. */
+export type RenewalKind = 
+/**  The old key signs the new one: somebody may have a copy. */
+"rotate" | 
+/**  The old key is revoked, and the new one stands alone: the key is in other hands. */
+"reset";
+
+/**  What the replacement of the account's keys does or waits for. */
+export type RenewalState = 
+/**  It begins by itself when the re-key is finished. */
+{ kind: "afterRekey" } | 
+/**  The relay is needed and does not do its part. */
+{ kind: "waitsForRelay"; 
+/**  Why. */
+reason: Reason } | 
+/**  It is under way. */
+{ kind: "replacing" } | 
+/**  The new key is this account's. */
+{ kind: "done" } | 
+/**  Another device of this account replaced the key first; what was made here was dropped. */
+{ kind: "lostToAnotherDevice" };
 
 /**  Waxwing was started again for this profile, and this window came to the front. */
 export type Reopened = Record<string, never>;
@@ -874,6 +1003,29 @@ export type Theme =
 "light" | 
 /**  Dark. */
 "dark";
+
+/**  One person who is told of the new key. */
+export type ToldOf = {
+	/**  Who. */
+	party: Party,
+	/**  How far. */
+	state: ToldState,
+	/**  Since when; none before the notice was sealed. */
+	since: number | null,
+};
+
+/**  Whether somebody has picked up the new key. */
+export type ToldState = 
+/**  Nothing was sealed for them yet. */
+"notYet" | 
+/**  The notice is sealed and waits here. */
+"sealed" | 
+/**  The notice is at the relay. */
+"atRelay" | 
+/**  One of their computers fetched it. */
+"fetched" | 
+/**  They wrote to the new key: they have it for certain. */
+"writesToIt";
 
 /**  A file moved on. */
 export type TransferChanged = {

@@ -42,6 +42,7 @@ export const trusts: Record<ComparedState, () => string> = {
   changedSigned: m.trust_changedSigned,
   changedUnexplained: m.trust_changedUnexplained,
   differs: m.trust_differs,
+  revoked: m.trust_revoked,
   you: m.trust_you,
 };
 
@@ -68,6 +69,9 @@ export const activities: Record<ActivityKind, (about: string) => string> = {
   rekeyBegun: m.did_rekeyBegun,
   rekeyFinished: m.did_rekeyFinished,
   rekeyUndone: m.did_rekeyUndone,
+  keyReset: m.did_keyReset,
+  renewalLost: m.did_renewalLost,
+  revocationExported: m.did_revocationExported,
 };
 
 type Of<U, K> = Extract<U, { kind: K }>;
@@ -81,6 +85,10 @@ export const failures: Says<Failure> = {
   weakPassphrase: () => m.fail_weakPassphrase(),
   samePassphrase: () => m.fail_samePassphrase(),
   rekeyUnderWay: () => m.fail_rekeyUnderWay(),
+  renewalUnderWay: () => m.fail_renewalUnderWay(),
+  keyRevoked: () => m.fail_keyRevoked(),
+  keyCodeDiffers: () => m.fail_keyCodeDiffers(),
+  revocationInvalid: () => m.fail_revocationInvalid(),
   // Groups are counted from 0 on the wire and from 1 on paper.
   recoveryMismatch: ({ group }) => m.fail_recoveryMismatch({ group: group + 1 }),
   recoveryMistyped: () => m.fail_recoveryMistyped(),

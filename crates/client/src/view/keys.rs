@@ -1,7 +1,7 @@
 //! The vault's own keys.
 
-use super::{Millis, UnlockTime};
-use serde::Serialize;
+use super::{Bytes, Millis, Party, Reason, RelayShows, UnlockTime};
+use serde::{Deserialize, Serialize};
 use specta::Type;
 
 /// How the vault is locked, and when that was last changed and tested.
@@ -56,6 +56,128 @@ pub enum RekeyState {
     Stopped {
         /// What.
         failure: crate::Failure,
+    },
+}
+
+/// How a new account key is brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub enum RenewalKind {
+    /// The old key signs the new one: somebody may have a copy.
+    Rotate,
+    /// The old key is revoked, and the new one stands alone: the key is in other hands.
+    Reset,
+}
+
+/// How far the replacement of the account's keys is, and who has picked it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRenewal {
+    /// Which.
+    pub kind: RenewalKind,
+    /// What it does or waits for.
+    pub state: RenewalState,
+    /// Since when; in the end, when it was done.
+    pub since: Millis,
+    /// Messages that the old key signed and that are still to be sealed again.
+    pub to_seal_again: u32,
+    /// Everybody who is told of the new key.
+    pub told: Vec<ToldOf>,
+}
+
+/// What the replacement of the account's keys does or waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum RenewalState {
+    /// It begins by itself when the re-key is finished.
+    AfterRekey,
+    /// The relay is needed and does not do its part.
+    WaitsForRelay {
+        /// Why.
+        reason: Reason,
+    },
+    /// It is under way.
+    Replacing,
+    /// The new key is this account's.
+    Done,
+    /// Another device of this account replaced the key first; what was made here was dropped.
+    LostToAnotherDevice,
+}
+
+/// One person who is told of the new key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct ToldOf {
+    /// Who.
+    pub party: Party,
+    /// How far.
+    pub state: ToldState,
+    /// Since when; none before the notice was sealed.
+    pub since: Option<Millis>,
+}
+
+/// Whether somebody has picked up the new key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub enum ToldState {
+    /// Nothing was sealed for them yet.
+    NotYet,
+    /// The notice is sealed and waits here.
+    Sealed,
+    /// The notice is at the relay.
+    AtRelay,
+    /// One of their computers fetched it.
+    Fetched,
+    /// They wrote to the new key: they have it for certain.
+    WritesToIt,
+}
+
+/// One line of what is looked at before keys are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Preflight {
+    /// What was looked at, and found.
+    pub check: PreflightCheck,
+    /// Whether nothing stands in the way. Nothing here forbids to begin.
+    pub passes: bool,
+}
+
+/// What is looked at before keys are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum PreflightCheck {
+    /// Whether the relay answers.
+    Relay {
+        /// Why it does not.
+        reason: Option<Reason>,
+    },
+    /// What the relay shows as this account's card.
+    Card {
+        /// It.
+        shows: RelayShows,
+    },
+    /// What the present key signed and nobody has fetched: it is sealed again.
+    Unfetched {
+        /// Messages in the outbox.
+        outbox: u32,
+        /// Envelopes at the relay.
+        at_relay: u32,
+    },
+    /// Room for a second store.
+    Room {
+        /// Needed.
+        needed: Bytes,
+        /// Free.
+        free: Bytes,
+    },
+    /// How far this computer's clock and the relay's differ.
+    Clock {
+        /// Seconds; none when the relay does not answer.
+        seconds: Option<u32>,
     },
 }
 
@@ -121,6 +243,12 @@ pub enum ActivityKind {
     RekeyFinished,
     /// A re-key was undone.
     RekeyUndone,
+    /// The identity key was replaced without the old one's word.
+    KeyReset,
+    /// Another device replaced the identity key first.
+    RenewalLost,
+    /// A revocation was made ahead, to be kept on paper.
+    RevocationExported,
 }
 
 impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
@@ -149,6 +277,9 @@ impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
             Kind::RekeyBegun => Self::RekeyBegun,
             Kind::RekeyFinished => Self::RekeyFinished,
             Kind::RekeyUndone => Self::RekeyUndone,
+            Kind::KeyReset => Self::KeyReset,
+            Kind::RenewalLost => Self::RenewalLost,
+            Kind::RevocationExported => Self::RevocationExported,
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum ComparedState {
     ChangedUnexplained,
     /// Compared, and the codes differed: sending is held.
     Differs,
+    /// They revoked their key, and no other was accepted yet: sending is held.
+    Revoked,
     /// This account itself.
     You,
 }
@@ -96,6 +98,8 @@ pub enum EvidenceKind {
     OlderShown,
     /// The relay showed another card of the same version, which was refused.
     OtherShown,
+    /// They revoked their key.
+    Revoked,
 }
 
 /// A QR code: as many rows as columns, each a text of `1` where it is dark and `0` where it is
@@ -137,6 +141,26 @@ pub struct Me {
     pub own_code: Vec<String>,
     /// When the account was made.
     pub created_at: Millis,
-    /// Whether the relay publishes the same card; none while that is not known.
-    pub relay_agrees: Option<bool>,
+    /// When this account's present key was revoked.
+    pub revoked_at: Option<Millis>,
+    /// What the relay shows as this account's card.
+    pub relay_shows: RelayShows,
+}
+
+/// What the relay shows as this account's card, compared with ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub enum RelayShows {
+    /// It was not asked yet.
+    NotAsked,
+    /// None: it does not know this account.
+    Nothing,
+    /// The same.
+    Agrees,
+    /// An older one of ours; the present one is on its way.
+    Older,
+    /// A later one that our key signed elsewhere: another device or copy of this account made it.
+    Newer,
+    /// One of a key that is neither ours nor was: nothing is published over it.
+    DifferentKey,
 }

@@ -10,14 +10,14 @@ use subtle::ConstantTimeEq as _;
 use waxwing_wire::card::VerifiedCard;
 use waxwing_wire::cose::Sign1;
 use waxwing_wire::envelope::{Content, Entry, Envelope, Header};
-use waxwing_wire::ids::{AccountId, DeviceId, Digest, EnvelopeId, KeyId, MailboxId};
+use waxwing_wire::ids::{AccountId, DeviceId, Digest, EnvelopeId, KeyId, MailboxId, MessageId};
 use waxwing_wire::limits::MAX_ENVELOPE_BYTES;
 use waxwing_wire::prekey::PrekeyKind;
 use zeroize::Zeroizing;
 
 use super::{RecipientContext, commitment};
 use crate::hpke_suite;
-use crate::message::{Message, signature_aad};
+use crate::message::{Body, Message, signature_aad};
 use crate::padding;
 use crate::prekey::OwnPrekey;
 use crate::replay;
@@ -183,6 +183,34 @@ impl Unsealed {
             device_id: self.message.device,
             card_hash: self.message.sender_card,
         }
+    }
+
+    /// Which message it claims to be.
+    pub fn claimed_message(&self) -> MessageId {
+        self.message.msg_id
+    }
+
+    /// Whether it claims to say no more than that the sender's keys were replaced.
+    pub fn claims_key_notice(&self) -> bool {
+        matches!(self.message.body, Body::KeyNotice { .. })
+    }
+
+    /// Whether a device of this card signed it. Opens nothing: for who must choose between a card and
+    /// the one before it.
+    pub fn is_signed_by(&self, sender: &VerifiedCard) -> bool {
+        let device = sender.body().device(&self.message.device);
+        let signed = Sign1 {
+            payload: self.payload.to_vec(),
+            signature: self.signature,
+        };
+        let is_signed = device
+            .filter(|_| sender.body().account_id == self.message.sender)
+            .is_some_and(|device| {
+                let aad = signature_aad(&self.header_hash);
+                signed.verify(&device.signing, &aad).is_ok()
+            });
+        drop(Zeroizing::new(signed.payload));
+        is_signed
     }
 
     /// Steps 7 to 9: the signature of a device in the sender's pinned card, bound to this header;

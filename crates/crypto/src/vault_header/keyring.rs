@@ -56,7 +56,7 @@ macro_rules! seed {
 }
 
 seed!(
-    /// Seed (RFC 8032) of the account identity key, AIK: signs cards and nothing else.
+    /// Seed (RFC 8032) of the account identity key, AIK: signs cards, its own revocation, and nothing else.
     AccountSeed
 );
 seed!(
@@ -106,6 +106,18 @@ pub struct Keyring {
     /// Transport key.
     pub transport: TransportSeed,
     epochs: BTreeMap<u32, EpochKey>,
+    next: Option<NextKeys>,
+}
+
+/// The keys that are to take the place of the present ones, while the relay is being told.
+#[derive(Debug)]
+pub struct NextKeys {
+    /// Account identity key.
+    pub account: AccountSeed,
+    /// Device signing key.
+    pub device: DeviceSeed,
+    /// Transport key.
+    pub transport: TransportSeed,
 }
 
 impl Keyring {
@@ -126,7 +138,37 @@ impl Keyring {
             device,
             transport,
             epochs: BTreeMap::new(),
+            next: None,
         }
+    }
+
+    /// The keys that are to come.
+    pub fn next(&self) -> Option<&NextKeys> {
+        self.next.as_ref()
+    }
+
+    /// Makes the keys that are to come; keeps those that are there.
+    pub fn stage_next<R: CryptoRng + ?Sized>(&mut self, rng: &mut R) {
+        self.next.get_or_insert_with(|| NextKeys {
+            account: AccountSeed::generate(rng),
+            device: DeviceSeed::generate(rng),
+            transport: TransportSeed::generate(rng),
+        });
+    }
+
+    /// Puts the keys that are to come in the place of the present ones, which are destroyed; nothing
+    /// when there are none.
+    pub fn adopt_next(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.account = next.account;
+            self.device = next.device;
+            self.transport = next.transport;
+        }
+    }
+
+    /// Destroys the keys that were to come.
+    pub fn drop_next(&mut self) {
+        self.next = None;
     }
 
     /// The key of an epoch, if it still exists.
@@ -168,9 +210,16 @@ impl Keyring {
             self.device.expose().into(),
             self.transport.expose().into(),
             epochs,
+            self.next.as_ref().map(|next| {
+                EncodedNext(
+                    next.account.expose().into(),
+                    next.device.expose().into(),
+                    next.transport.expose().into(),
+                )
+            }),
         );
         // Room ahead, so that growing leaves no copies behind.
-        let mut out = Zeroizing::new(Vec::with_capacity(512 + self.epochs.len() * 48));
+        let mut out = Zeroizing::new(Vec::with_capacity(640 + self.epochs.len() * 48));
         // Writing into a Vec does not fail.
         let _ = ciborium::into_writer(&content, &mut *out);
         out
@@ -198,6 +247,11 @@ impl Keyring {
                 .iter()
                 .map(|(id, key)| (*id, EpochKey::copy(&key.0)))
                 .collect(),
+            next: content.8.as_ref().map(|next| NextKeys {
+                account: AccountSeed::copy(&next.0.0),
+                device: DeviceSeed::copy(&next.1.0),
+                transport: TransportSeed::copy(&next.2.0),
+            }),
         })
     }
 
@@ -216,11 +270,17 @@ impl Keyring {
                 .iter()
                 .map(|(id, key)| (*id, EpochKey::copy(key.expose())))
                 .collect(),
+            next: self.next.as_ref().map(|next| NextKeys {
+                account: AccountSeed::copy(next.account.expose()),
+                device: DeviceSeed::copy(next.device.expose()),
+                transport: TransportSeed::copy(next.transport.expose()),
+            }),
         }
     }
 }
 
-/// `[label, account id, device id, mailbox id, AIK, DSK, TSK, {epoch => key}]`
+/// `[label, account id, device id, mailbox id, AIK, DSK, TSK, {epoch => key}, ?[AIK, DSK, TSK]]`; the
+/// last only while keys are to come.
 #[derive(Serialize, Deserialize)]
 struct Content(
     String,
@@ -231,7 +291,11 @@ struct Content(
     Encoded,
     Encoded,
     BTreeMap<u32, Encoded>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<EncodedNext>,
 );
+
+#[derive(Serialize, Deserialize)]
+struct EncodedNext(Encoded, Encoded, Encoded);
 
 /// A secret in the keyring's encoding.
 struct Encoded(Secret);

@@ -150,6 +150,32 @@ fn every_flipped_byte_is_damage_and_never_a_wrong_passphrase() {
 
 /// Somebody who can write the file can also make its digest right; the AEAD must notice.
 #[test]
+fn keys_that_are_to_come_stay_beside_the_present_ones_until_they_are_adopted() {
+    let (header, root, _) = vault();
+    let written_before = header.open_keyring(&root).unwrap();
+    assert!(written_before.next().is_none());
+    let mut staged = written_before.duplicate();
+    staged.stage_next(&mut rng());
+    let coming = *staged.next().unwrap().account.expose();
+    staged.stage_next(&mut rand::rng());
+    assert_eq!(staged.next().unwrap().account.expose(), &coming);
+    // Without them the encoding is what it always was.
+    let before = written_before.encode();
+    assert!(staged.encode().len() > before.len() + 96);
+    let header = header.with_keyring(&root, &staged, &mut rng());
+    let header = Header::decode(&header.encode()).unwrap();
+    let mut opened = header.open_keyring(&root).unwrap();
+    assert_eq!(opened.account.expose(), &[4; 32]);
+    assert_eq!(opened.next().unwrap().account.expose(), &coming);
+    let mut dropped = opened.duplicate();
+    dropped.drop_next();
+    assert_eq!(dropped.encode(), before);
+    opened.adopt_next();
+    assert_eq!(opened.account.expose(), &coming);
+    assert!(opened.next().is_none() && opened.epoch(EpochId(100)).is_some());
+}
+
+#[test]
 fn a_forger_who_mends_the_digest_is_noticed() {
     let (header, root, code) = vault();
     let one = Passphrase::new("one");

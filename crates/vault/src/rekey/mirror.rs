@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::engine::{Change, Engine, Op};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, Contact, Draft, MailBox, Message, OwnCard, PrekeySecret, Replay, Row, Thread,
+    Activity, Contact, Draft, MailBox, Message, OwnCard, PrekeySecret, Renewal, Replay, Row, Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OWED, PLACED, PLAIN, SENT_PLACES, SUBMISSIONS,
@@ -67,6 +67,7 @@ impl<'a> Mirror<'a> {
             Contact::TREE => self.hidden::<Contact>(row),
             OwnCard::TREE => self.hidden::<OwnCard>(row),
             Thread::TREE => self.hidden::<Thread>(row),
+            Renewal::TREE => self.hidden::<Renewal>(row),
             Replay::TREE => self.hidden::<Replay>(row),
             Draft::TREE => self.hidden::<Draft>(row),
             PrekeySecret::TREE => self.prekey(row),

@@ -1,6 +1,8 @@
 //! Which tree comes into the next store how.
 
-use crate::rows::{Activity, Contact, Draft, Message, OwnCard, PrekeySecret, Replay, Row, Thread};
+use crate::rows::{
+    Activity, Contact, Draft, Message, OwnCard, PrekeySecret, Renewal, Replay, Row, Thread,
+};
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OUTBOX, OWED, PLACED, PLAIN, SENT_PLACES,
     SUBMISSIONS, UNOPENED, WATCH,
@@ -11,6 +13,7 @@ pub(super) const FOLLOWED: &[&str] = &[
     Contact::TREE,
     OwnCard::TREE,
     Thread::TREE,
+    Renewal::TREE,
     Replay::TREE,
     Draft::TREE,
     Activity::TREE,

@@ -68,6 +68,12 @@ pub enum ActivityKind {
     RekeyFinished,
     /// A re-key was undone.
     RekeyUndone,
+    /// The identity key was replaced without the old one's word.
+    KeyReset,
+    /// Another device replaced the identity key first.
+    RenewalLost,
+    /// A revocation was made ahead, to be kept on paper.
+    RevocationExported,
 }
 
 impl Row for Activity {

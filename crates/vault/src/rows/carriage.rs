@@ -98,6 +98,9 @@ pub struct Outgoing {
     pub queued_at: u64,
     /// When it is of no use any more (bound into the envelope).
     pub expires_at: u64,
+    /// Not a message of a person: carried like one, and not shown or counted.
+    #[serde(default)]
+    pub is_notice: bool,
 }
 
 /// How far a submission is.

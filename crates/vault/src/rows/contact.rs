@@ -37,6 +37,22 @@ pub struct Contact {
     pub added_at: u64,
     /// Prekeys claimed ahead, so that sealing never waits for the network.
     pub spares: Vec<DeviceSpares>,
+    /// The card before the pinned one, when that one replaced a device's signing key.
+    #[serde(default)]
+    pub former: Option<FormerCard>,
+    /// The highest version of this account's own card that a message from them named.
+    #[serde(default)]
+    pub knows_own: u64,
+}
+
+/// A card whose signing keys were replaced. What was fetched before still opens under it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FormerCard {
+    /// The card, exact bytes.
+    #[serde(with = "serde_bytes")]
+    pub card: Vec<u8>,
+    /// When the card after it was taken; 0 when nothing of its keys is believed any more.
+    pub replaced_at: u64,
 }
 
 /// Prekeys of one device of a contact, claimed ahead.
@@ -92,6 +108,8 @@ pub enum EvidenceKind {
     Rollback,
     /// The relay showed another card under the pinned version.
     Fork,
+    /// The identity key revoked itself; the statement stands in the place of the card.
+    Revoked,
 }
 
 impl Row for Contact {

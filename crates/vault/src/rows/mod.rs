@@ -16,19 +16,21 @@ mod draft;
 mod message;
 mod own;
 mod prekey;
+mod renewal;
 mod replay;
 
 pub use activity::{Activity, ActivityKind};
 pub use carriage::{
     Incoming, LaneId, Outgoing, OutgoingId, OutgoingState, OwedAck, Place, Relay, Upload, Watch,
 };
-pub use contact::{Contact, DeviceSpares, Evidence, EvidenceKind};
+pub use contact::{Contact, DeviceSpares, Evidence, EvidenceKind, FormerCard};
 pub use draft::{Draft, DraftFile, DraftId};
 pub use message::{
     Attachment, Delivery, DeliveryState, Head, MailBox, Message, Party, UnknownBody,
 };
-pub use own::{OwnCard, Thread};
+pub use own::{OwnCard, OwnRevocation, Thread};
 pub use prekey::{PrekeyKind, PrekeySecret};
+pub use renewal::{Renewal, RenewalKind, RenewalState, Told, Waiting};
 pub use replay::Replay;
 
 /// What every sealed row has: a tree, a name within it, and the version of its shape. All three are

@@ -19,6 +19,25 @@ pub struct OwnCard {
     pub published: Option<u64>,
     /// When the relay confirmed it.
     pub published_at: Option<u64>,
+    /// `H(card)` of every own card that stood under a key before the present one, oldest first: a
+    /// relay that shows one of them is behind, and does not lie.
+    #[serde(default)]
+    pub ancestors: Vec<Digest>,
+    /// The revocation of the present key.
+    #[serde(default)]
+    pub revocation: Option<OwnRevocation>,
+}
+
+/// That the present key was revoked by its owner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OwnRevocation {
+    /// The statement, exact bytes.
+    #[serde(with = "serde_bytes")]
+    pub statement: Vec<u8>,
+    /// When the person revoked it.
+    pub at: u64,
+    /// The present relay has it.
+    pub is_out: bool,
 }
 
 /// The last thing one device said in one conversation (payload fields 8 and 9): our own devices' to

@@ -136,6 +136,8 @@ pub fn contact(byte: u8) -> Contact {
         stranger: false,
         added_at: 1_800_000_000,
         spares: Vec::new(),
+        former: None,
+        knows_own: 0,
     }
 }
 
@@ -205,5 +207,6 @@ pub fn outgoing(lane: LaneId, byte: u8) -> Outgoing {
         next_try: 0,
         queued_at: 1_800_000_000,
         expires_at: 1_802_000_000,
+        is_notice: false,
     }
 }

@@ -17,9 +17,9 @@ export function worldOf(scene: Scene, now = Date.now()): World {
   const people = contactsOf(now);
   const everyone = Object.values(people);
   const empty = scene === "empty" || stageOf(scene).kind === "onboarding" || scene === "welcome";
-  const me = {
+  const me: World["me"] = {
     name: "alice", address: "alice@localhost", account: hex(3, 32), ownCode: keyCode(1).slice(0, 6),
-    createdAt: now - 90 * DAY, relayAgrees: true,
+    createdAt: now - 90 * DAY, revokedAt: null, relayShows: "agrees",
   };
   const world: World = {
     stage: stageOf(scene),
@@ -42,7 +42,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     activity: activityOf(now, scene === "many" ? 600 : 6),
   };
   if (scene === "tampered") {
-    world.me.relayAgrees = false;
+    world.me.relayShows = "differentKey";
     world.vaultKeys.activityWhole = false;
   }
   if (scene === "weak") {

@@ -1,0 +1,221 @@
+//! New keys against a relay that loses answers, was set back, or shows other cards as ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use waxwing_client::view::{
+    ComparedState, Folder, OutgoingState, RelayShows, RenewalState, ToldState,
+};
+use waxwing_crypto::card::{Terms, sign_reset, sign_successor};
+use waxwing_crypto::keys::AccountKey;
+use waxwing_relay::store::{Expect, Space};
+use waxwing_tests::cutter::Cutter;
+use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase};
+use waxwing_vault::rows::OwnCard;
+use waxwing_wire::card::{Card, VerifiedCard};
+use waxwing_wire::ids::AccountId;
+
+async fn until_done(person: &Engine) {
+    person
+        .until("the keys are replaced", async || {
+            let renewal = person.key_renewal().await.unwrap()?;
+            (renewal.state == RenewalState::Done).then_some(())
+        })
+        .await;
+}
+
+async fn until_shown(person: &Engine, wanted: RelayShows) {
+    person
+        .until(&format!("{wanted:?}"), async || {
+            (person.me().await.unwrap().relay_shows == wanted).then_some(())
+        })
+        .await;
+}
+
+/// The key and the card of somebody whose Waxwing is closed.
+fn key_and_card(street: &Street, name: &str) -> (AccountKey, VerifiedCard) {
+    street.with_vault(name, |open| {
+        let own: OwnCard = open.store().load(&()).unwrap().unwrap();
+        let key = AccountKey::from_seed(&open.keyring().account);
+        (key, Card::decode(&own.card).unwrap().verify_self().unwrap())
+    })
+}
+
+/// The relay shows this card from now on.
+async fn show(street: &Street, card: &VerifiedCard) {
+    let account: AccountId = card.body().account_id;
+    let bytes = card.as_bytes().to_vec();
+    street
+        .lie(async |store| {
+            let place = (Space::Cards, account.as_bytes());
+            let saved = store.save(place.0, place.1, Some(bytes.into()), Expect::Any);
+            saved.await.unwrap();
+        })
+        .await;
+}
+
+fn terms(after: &VerifiedCard) -> Terms {
+    Terms {
+        issued_at: after.body().issued_at,
+        expires_at: after.body().expires_at,
+        min_suite: after.body().min_suite,
+    }
+}
+
+/// Alice with something at the relay for Bob, who is away; all through a line that loses answers.
+async fn begun(street: &Street, cutter: &Cutter) -> (Engine, Engine, String, String) {
+    let alice = street.person_at("alice", cutter.address()).await;
+    let bob = street.person_at("bob", cutter.address()).await;
+    let (b, a) = (alice.add("bob").await, bob.add("alice").await);
+    bob.lock().await;
+    bob.close().await;
+    let unfetched = alice.send(&[&b], "at the relay").await.unwrap();
+    alice
+        .until_state(&unfetched, "at the relay", |state| {
+            state == OutgoingState::AtRelay
+        })
+        .await;
+    let bob = street.open("bob").await;
+    (alice, bob, b, a)
+}
+
+async fn until_fetched(alice: &Engine) {
+    alice
+        .until("the notice is fetched", async || {
+            let told = alice.key_renewal().await.unwrap()?.told;
+            (told[0].state == ToldState::Fetched).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_goes_on_after_every_lost_answer() {
+    let (street, cutter) = Cutter::street().await;
+    let (alice, bob, b, _) = begun(&street, &cutter).await;
+    cutter.cut(&[
+        ("GET", "/card"),
+        ("PUT", "/card"),
+        ("GET", "/v1/prekeys"),
+        ("POST", "/v1/prekeys"),
+        ("DELETE", "/v1/envelopes"),
+        ("POST", "/prekeys/claim"),
+    ]);
+    alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
+    until_done(&alice).await;
+    alice
+        .until("everything is sealed again", async || {
+            let renewal = alice.key_renewal().await.unwrap()?;
+            let is_told = renewal.told[0].state == ToldState::AtRelay;
+            (renewal.to_seal_again == 0 && is_told).then_some(())
+        })
+        .await;
+    assert_eq!(cutter.left(), [("", ""); 0], "all of them were cut");
+    bob.unlock().await;
+    bob.receive("at the relay").await;
+    until_fetched(&alice).await;
+    alice.send(&[&b], "after").await.unwrap();
+    bob.receive("after").await;
+    assert_eq!(bob.subjects(Folder::Inbox).await, ["at the relay", "after"]);
+    assert_eq!(alice.me().await.unwrap().relay_shows, RelayShows::Agrees);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_goes_on_after_every_lost_answer() {
+    let (street, cutter) = Cutter::street().await;
+    let (alice, bob, b, a) = begun(&street, &cutter).await;
+    cutter.cut(&[
+        ("PUT", "/revocation"),
+        ("PUT", "/card"),
+        ("POST", "/v1/prekeys"),
+        ("DELETE", "/v1/envelopes"),
+    ]);
+    alice.reset_key(passphrase(PASSPHRASE)).await.unwrap();
+    until_done(&alice).await;
+    alice
+        .until("everything is sealed again", async || {
+            let renewal = alice.key_renewal().await.unwrap()?;
+            let is_told = renewal.told[0].state == ToldState::AtRelay;
+            (renewal.to_seal_again == 0 && is_told).then_some(())
+        })
+        .await;
+    assert_eq!(cutter.left(), [("", ""); 0], "all of them were cut");
+    bob.unlock().await;
+    bob.until("held", async || {
+        let contact = bob.contact(a.clone()).await.unwrap();
+        (contact.compared == ComparedState::ChangedUnexplained).then_some(())
+    })
+    .await;
+    bob.accept_change(a.clone()).await.unwrap();
+    bob.receive("at the relay").await;
+    alice.send(&[&b], "after").await.unwrap();
+    bob.receive("after").await;
+    assert_eq!(bob.subjects(Folder::Inbox).await, ["at the relay", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_was_set_back_gets_the_new_card_again() {
+    let street = Street::new().await;
+    let (alice, bob) = (street.person("alice").await, street.person("bob").await);
+    let b = alice.add("bob").await;
+    alice.close().await;
+    let (_, old) = key_and_card(&street, "alice");
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
+    until_done(&alice).await;
+    alice.close().await;
+    show(&street, &old).await;
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    until_shown(&alice, RelayShows::Agrees).await;
+    alice.online().await;
+    alice.send(&[&b], "after").await.unwrap();
+    bob.receive("after").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_published_over_a_card_that_is_not_ours() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    alice.close().await;
+    let (key, first) = key_and_card(&street, "alice");
+    let thief = AccountKey::generate(&mut rand::rng());
+    let devices = || first.body().devices.clone();
+    let stolen = sign_reset(&thief, &first, devices(), terms(&first)).unwrap();
+    show(&street, &stolen).await;
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    until_shown(&alice, RelayShows::DifferentKey).await;
+    // A new key waits for that, and is not put over it.
+    alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
+    alice
+        .until("it waits", async || {
+            let state = alice.key_renewal().await.unwrap()?.state;
+            matches!(state, RenewalState::WaitsForRelay { .. }).then_some(())
+        })
+        .await;
+    let code = alice.me().await.unwrap().own_code;
+    alice.close().await;
+    // The relay tells the truth again, and it goes on.
+    show(&street, &first).await;
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    until_done(&alice).await;
+    assert_ne!(alice.me().await.unwrap().own_code, code);
+    alice.close().await;
+
+    // A later card that our own key signed elsewhere: another device of this account made it.
+    let (present, second) = key_and_card(&street, "alice");
+    assert_ne!(present.public(), key.public());
+    let devices = second.body().devices.clone();
+    let third = sign_successor(&present, &second, devices, terms(&second)).unwrap();
+    show(&street, &third).await;
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    until_shown(&alice, RelayShows::Newer).await;
+    alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
+    alice
+        .until("another device was first", async || {
+            let state = alice.key_renewal().await.unwrap()?.state;
+            (state == RenewalState::LostToAnotherDevice).then_some(())
+        })
+        .await;
+}
