@@ -693,28 +693,6 @@ export type Party = {
 	compared: ComparedState,
 };
 
-/**
- *  A QR code: as many rows as columns, each a text of `1` where it is dark and `0` where it is
- *  light, without the quiet zone around it.
- */
-export type Qr = {
-	/**  From the top. */
-	rows: string[],
-};
-
-/**  What the QR code of a contact's key says of the key that is known here. */
-export type QrComparison = 
-/**  It is the same. */
-"same" | 
-/**  They have another key than the one that is known here. */
-"theirsDiffers" | 
-/**  They see another key for this account than it has. */
-"oursDiffers" | 
-/**  It is this account's own code. */
-"own" | 
-/**  It is other people's, or both keys differ. */
-"neither";
-
 /**  One line of what is looked at before keys are replaced. */
 export type Preflight = {
 	/**  What was looked at, and found. */
@@ -749,6 +727,28 @@ free: number } |
 { kind: "clock"; 
 /**  Seconds; none when the relay does not answer. */
 seconds: number | null };
+
+/**
+ *  A QR code: as many rows as columns, each a text of `1` where it is dark and `0` where it is
+ *  light, without the quiet zone around it.
+ */
+export type Qr = {
+	/**  From the top. */
+	rows: string[],
+};
+
+/**  What the QR code of a contact's key says of the key that is known here. */
+export type QrComparison = 
+/**  It is the same. */
+"same" | 
+/**  They have another key than the one that is known here. */
+"theirsDiffers" | 
+/**  They see another key for this account than it has. */
+"oursDiffers" | 
+/**  It is this account's own code. */
+"own" | 
+/**  It is other people's, or both keys differ. */
+"neither";
 
 /**  Why something did not get through. The face has one sentence for each. */
 export type Reason = 

@@ -34,6 +34,7 @@ import type {
   VaultKeys,
   RekeyState,
   RekeyStatus,
+  RenewalKind,
   ActivityKind,
   ActivityLine,
   Failure,
@@ -70,6 +71,7 @@ export type {
   VaultKeys,
   RekeyState,
   RekeyStatus,
+  RenewalKind,
   ActivityKind,
   ActivityLine,
   Failure,
@@ -165,7 +167,7 @@ export interface Port {
   strengthen(passphrase: string): Promise<Result<VaultKeys>>; // unlocking costs more here afterwards
   testRecovery(words: string): Promise<Result<VaultKeys>>; // changes nothing but the date of the test
   rekey(): Promise<Result<RekeyStatus | null>>; // null: none is under way
-  beginRekey(current: string, newPassphrase: string, althoughWeak: boolean): Promise<Result<string[]>>; // the 24 words of the new code
+  beginRekey(current: string, newPassphrase: string, althoughWeak: boolean, renewal: RenewalKind | null): Promise<Result<string[]>>; // the 24 words of the new code; with a renewal the account's keys are replaced after it
   rekeyCode(): Promise<Result<string[]>>; // notFound once they were typed back
   confirmRekeyCode(groups: [number, string][]): Promise<Result<RekeyStatus | null>>;
   pauseRekey(): Promise<Result<RekeyStatus | null>>;

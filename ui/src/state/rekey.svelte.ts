@@ -38,7 +38,7 @@ export class RekeyProgress {
 
   /** Each answers the failure, for the form to show beside what was typed. */
   begin = (current: string, newPassphrase: string, althoughWeak: boolean) =>
-    this.#act("begin", this.#port.beginRekey(current, newPassphrase, althoughWeak));
+    this.#act("begin", this.#port.beginRekey(current, newPassphrase, althoughWeak, null));
   confirm = (groups: [number, string][]) => this.#act("confirm", this.#port.confirmRekeyCode(groups));
   pause = () => this.#act("goOn", this.#port.pauseRekey());
   resume = () => this.#act("goOn", this.#port.resumeRekey());
