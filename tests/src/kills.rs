@@ -383,7 +383,7 @@ async fn check_file(app: &App, envelope: &str, number: u64) -> Result<()> {
     Ok(())
 }
 
-async fn inbox(app: &App) -> Result<Vec<EnvelopeRow>, Failure> {
+pub(crate) async fn inbox(app: &App) -> Result<Vec<EnvelopeRow>, Failure> {
     let mut rows = Vec::new();
     let mut cursor = None;
     loop {

@@ -1,5 +1,5 @@
-//! Kills a process while it changes the vault's passphrase or gives the whole store a new root key,
-//! and counts what was lost, what does not open, and what opens twice.
+//! Kills a process while it changes the vault's passphrase, gives the whole store a new root key, or
+//! replaces the account's keys ([`renewal`]), and counts what was lost, what does not open, and what opens twice.
 //!
 //! The child ([`child`]) holds a vault, writes messages, drafts, outbox rows and everything else
 //! without a pause, and meanwhile changes the passphrase (intention 1) or re-keys (intention 2), or
@@ -27,6 +27,7 @@ use crate::kills::start;
 
 pub mod child;
 mod model;
+pub mod renewal;
 
 /// How long one life may take to come to its end.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -42,6 +43,8 @@ pub struct Found {
     pub rekeyed: u32,
     /// Re-keys undone.
     pub undone: u32,
+    /// Times that the account's keys were replaced.
+    pub renewed: u32,
     /// Commits that were told to be written.
     pub acked: u64,
     /// Kills after which something that was told was missing or wrong.
@@ -61,16 +64,28 @@ pub enum Act {
     Rekey,
     /// Intention 2, given up on the way.
     Undo,
+    /// Intention 3.
+    Rotate,
+    /// Intention 4.
+    Reset,
 }
 
 impl Act {
-    const ALL: [Self; 3] = [Self::Change, Self::Rekey, Self::Undo];
+    const ALL: [Self; 5] = [
+        Self::Change,
+        Self::Rekey,
+        Self::Undo,
+        Self::Rotate,
+        Self::Reset,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Change => "change",
             Self::Rekey => "rekey",
             Self::Undo => "undo",
+            Self::Rotate => "rotate",
+            Self::Reset => "reset",
         }
     }
 
@@ -81,8 +96,24 @@ impl Act {
 
     fn comes_by(self, step: Step) -> bool {
         let of_undoing = matches!(step, Step::Undone | Step::NextRemoved);
+        let of_renewal = matches!(
+            step,
+            Step::RenewalWanted
+                | Step::RevocationKept
+                | Step::RevocationOut
+                | Step::KeysStaged
+                | Step::CardStaged
+                | Step::CardOut
+                | Step::KeysSwapped
+                | Step::CardAdopted
+                | Step::LaneSealedAgain
+                | Step::TakenBack
+                | Step::SealedAgain
+                | Step::NoticeSealed
+        );
         match self {
-            Self::Rekey => !of_undoing,
+            Self::Rotate | Self::Reset => of_renewal,
+            Self::Rekey => !of_undoing && !of_renewal,
             Self::Undo => of_undoing,
             Self::Change => matches!(
                 step,
@@ -115,16 +146,26 @@ impl Ways {
     }
 }
 
-/// Runs the whole: `kills` kills, one after the other, of who holds one vault.
+/// Runs the whole: `kills` kills, half of them of who changes the vault's keys and half of who replaces
+/// the account's.
 pub fn run(kills: u32, seed: u64) -> Result<Found> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let of_renewal = kills / 2;
+    let (mut found, mut left) = vault(kills - of_renewal, &mut rng)?;
+    renewal::run(of_renewal, &mut rng, &mut left, &mut found)?;
+    found.steps = steps::ALL.len() - left.len();
+    Ok(found)
+}
+
+/// Kills of who holds one vault, one after the other.
+fn vault(kills: u32, rng: &mut StdRng) -> Result<(Found, Vec<Step>)> {
     let place = tempfile::tempdir()?;
     let dir = place.path().join("alice");
-    let mut rng = StdRng::seed_from_u64(seed);
     let mut now = Ways::numbered(0);
     let passphrase = Passphrase::new(&now.passphrase);
-    let keyring = model::keyring(&mut rng);
-    let (open, code) = Vault::create(&dir, &passphrase, KdfParams::FLOOR, keyring, &mut rng)?;
-    model::begin(&open, &mut rng)?;
+    let keyring = model::keyring(rng);
+    let (open, code) = Vault::create(&dir, &passphrase, KdfParams::FLOOR, keyring, rng)?;
+    model::begin(&open, rng)?;
     drop(open);
     now.code = Some(code.words().join(" "));
     let mut yard = Yard {
@@ -137,14 +178,13 @@ pub fn run(kills: u32, seed: u64) -> Result<Found> {
         found: Found::default(),
     };
     for kill in 0..kills {
-        yard.one_life(&mut rng)
-            .with_context(|| format!("kill {kill}"))?;
+        yard.one_life(rng).with_context(|| format!("kill {kill}"))?;
         yard.found.steps = steps::ALL.len() - yard.left.len();
         if (kill + 1).is_multiple_of(50) {
             println!("{} of {kills}: {:?}", kill + 1, yard.found);
         }
     }
-    Ok(yard.found)
+    Ok((yard.found, yard.left))
 }
 
 struct Yard {
@@ -165,6 +205,7 @@ struct Yard {
 #[derive(Debug, Default)]
 struct Told {
     acked: u64,
+    all_acked: Vec<u64>,
     tried: u64,
     code: Option<String>,
     changed: bool,
@@ -375,7 +416,10 @@ fn hear(
         };
         match line.split_once(' ') {
             Some(("try", number)) => told.tried = number.parse()?,
-            Some(("ack", number)) => told.acked = number.parse()?,
+            Some(("ack", number)) => {
+                told.acked = number.parse()?;
+                told.all_acked.push(told.acked);
+            }
             Some(("code", words)) => told.code = Some(words.to_owned()),
             Some(("at", step)) => told.at = Some(step.to_owned()),
             Some(("failed", why)) => bail!("a child failed: {why}"),

@@ -3,8 +3,9 @@
 //! `--what engines`: who sends and who opens. The last line is
 //! `kills=N acked=A lost=0 doubled=0 unopenable=0`.
 //!
-//! `--what rotation`: who changes the passphrase and re-keys. The last line is
-//! `kills=N steps=S/S changed=C rekeyed=R undone=U acked=A lost=0 unopenable=0 both_open=0`.
+//! `--what rotation`: who changes the passphrase, re-keys, and replaces the account's keys. The last
+//! line is `kills=N steps=S/S changed=C rekeyed=R undone=U renewed=K acked=A lost=0 unopenable=0
+//! both_open=0`.
 //!
 //! It fails when a count after `acked` is not 0. `--seed` repeats the parent's choices.
 
@@ -20,7 +21,7 @@ use waxwing_tests::rotation::{self, Act, Ways};
 enum What {
     /// Sending and opening.
     Engines,
-    /// Changing the passphrase, and re-keying.
+    /// Changing the passphrase, re-keying, and replacing the account's keys.
     Rotation,
 }
 
@@ -79,6 +80,9 @@ impl Child {
             code: self.code,
         };
         let stop_at = self.stop_at.zip(self.stop_after);
+        if role == "renewal" {
+            return rotation::renewal::run_child(act, &dir, from, (&now, next), self.last, stop_at);
+        }
         rotation::child::run(act, &dir, from, (&now, next), stop_at)
     }
 }
@@ -119,6 +123,7 @@ fn rotation(kills: u32, seed: u64) -> Result<bool> {
         changed,
         rekeyed,
         undone,
+        renewed,
         acked,
         lost,
         unopenable,
@@ -126,7 +131,7 @@ fn rotation(kills: u32, seed: u64) -> Result<bool> {
     } = rotation::run(kills, seed)?;
     let all = waxwing_vault::steps::ALL.len();
     println!(
-        "kills={kills} steps={steps}/{all} changed={changed} rekeyed={rekeyed} undone={undone} \
+        "kills={kills} steps={steps}/{all} changed={changed} rekeyed={rekeyed} undone={undone} renewed={renewed} \
          acked={acked} lost={lost} unopenable={unopenable} both_open={both_open}"
     );
     Ok(lost == 0 && unopenable == 0 && both_open == 0 && acked > 0)

@@ -39,6 +39,12 @@ fn stop(step: Step) {
     }
 }
 
+/// Stops at the step of that name, after passing by it so often.
+pub(super) fn stop_at(step: String, after: AtomicU32) {
+    let _ = STOP.set((step, after));
+    steps::watch(stop);
+}
+
 /// Runs until it is killed.
 pub fn run(
     act: Act,
@@ -48,8 +54,7 @@ pub fn run(
     stop_at: Option<(String, u32)>,
 ) -> Result<()> {
     if let Some((step, after)) = stop_at {
-        let _ = STOP.set((step, AtomicU32::new(after)));
-        steps::watch(stop);
+        self::stop_at(step, AtomicU32::new(after));
     }
     let worked = work(act, dir, from, now, &next);
     if let Err(error) = &worked {
