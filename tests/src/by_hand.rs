@@ -19,6 +19,12 @@ use waxwing_wire::prekey::Prekey;
 /// test needs; it leaves when the engine is opened and unlocked. Goes on where the conversation
 /// stands.
 pub fn post(open: &Open, to: &str, change: impl FnOnce(&mut Message)) {
+    post_through(open, open, to, change);
+}
+
+/// The same, put into the outbox of another vault: who has a copy of somebody's keys hands in what he
+/// signs with them as somebody else.
+pub fn post_through(through: &Open, open: &Open, to: &str, change: impl FnOnce(&mut Message)) {
     let rng = &mut rand::rng();
     let now = now();
     let (store, keyring) = (open.store(), open.keyring());
@@ -60,7 +66,7 @@ pub fn post(open: &Open, to: &str, change: impl FnOnce(&mut Message)) {
     rng.fill_bytes(&mut id);
     let mut row = Outgoing {
         id: OutgoingId::new(id),
-        lane: store.lane(&to).expect("it opens"),
+        lane: through.store().lane(&to).expect("it opens"),
         position: 0,
         envelope: header.env_id,
         to: submission.entries.iter().map(|(to, _)| *to).collect(),
@@ -75,7 +81,7 @@ pub fn post(open: &Open, to: &str, change: impl FnOnce(&mut Message)) {
         expires_at: header.expires_at,
         is_notice: false,
     };
-    let kept = store.commit(rng, |tx| {
+    let kept = through.store().commit(rng, |tx| {
         tx.put(&Thread {
             conversation,
             account: me,

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use waxwing_client::Failure;
 use waxwing_client::view::{
-    ActivityKind, ComparedState, EvidenceKind, Folder, OutgoingState, PreflightCheck, RelayShows,
-    RenewalKind, RenewalState, ToldState,
+    ActivityKind, ComparedState, EvidenceKind, Folder, IncomingState, OutgoingState,
+    PreflightCheck, RelayShows, RenewalKind, RenewalState, ToldState, Unopenable,
 };
+use waxwing_crypto::message::Body;
+use waxwing_tests::by_hand;
 use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase};
 
 const NEW: &str = "nine loud geese sail over the mountain";
@@ -180,6 +182,50 @@ async fn what_was_sealed_to_the_old_prekeys_still_opens() {
     until_told(&alice, &b, ToldState::Fetched).await;
     until_seen(&bob, &a, EvidenceKind::SignedChange).await;
     assert_eq!(bob.subjects(Folder::Inbox).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_a_copy_writes_as_nobody_once_the_keys_are_new() {
+    let street = Street::new().await;
+    let (alice, bob) = (street.person("alice").await, street.person("bob").await);
+    let mallory = street.person("mallory").await;
+    let (b, a) = (alice.add("bob").await, bob.add("alice").await);
+    alice.send(&[&b], "before").await.unwrap();
+    bob.receive("before").await;
+    alice.close().await;
+    street.with_vault("alice", |_| ());
+    copy(&street.dir("alice"), &street.dir("copy"));
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    rotate(&alice).await;
+    until_told(&alice, &b, ToldState::Fetched).await;
+    until_seen(&bob, &a, EvidenceKind::SignedChange).await;
+    mallory.close().await;
+    street.with_vault("copy", |thief| {
+        street.with_vault("mallory", |through| {
+            by_hand::post_through(through, thief, &b, |message| {
+                message.body = Body::text("from a copy", "");
+            });
+        });
+    });
+    let mallory = street.open("mallory").await;
+    mallory.unlock().await;
+    bob.until("it does not open, and is asked for again", async || {
+        let rows = bob.list(Folder::Inbox).await;
+        let mut states = rows.into_iter().filter_map(|row| row.incoming);
+        let unknown = IncomingState::Unopenable {
+            reason: Unopenable::UnknownKey,
+        };
+        states.any(|state| state == unknown).then_some(())
+    })
+    .await;
+    assert_eq!(bob.copies("from a copy").await, 0);
+    // The copy itself reaches nothing any more.
+    let thief = street.open("copy").await;
+    thief.unlock().await;
+    thief.offline().await;
+    alice.send(&[&b], "after").await.unwrap();
+    bob.receive("after").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

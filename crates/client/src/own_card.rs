@@ -35,7 +35,7 @@ impl App {
         self.renew_own_card().await?;
         let own = self.own().await?;
         let account = self.signer().ok_or(Failure::Locked)?.account;
-        let shown = match line.card(&account).await {
+        let mut there = match line.card(&account).await {
             Ok(card) => Some(card),
             // A relay that has never seen this account cannot know its device either; and one that has
             // an earlier card of ours may know the device by another key. Who puts a card is shown the
@@ -45,16 +45,15 @@ impl App {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut shown = shown;
         loop {
-            let shows = shown
+            let shows = there
                 .as_deref()
                 .map_or(RelayShows::Nothing, |card| compare(&own, card, self.now()));
             match shows {
                 RelayShows::Nothing | RelayShows::Older => {}
                 other => return Ok(other),
             }
-            let replaces = shown.as_deref().and_then(|card| Card::decode(card).ok());
+            let replaces = there.as_deref().and_then(|card| Card::decode(card).ok());
             let replaces = replaces.map(|card| card.body().version);
             match line.put_card(own.card.clone(), replaces).await {
                 Ok(()) => break,
@@ -62,7 +61,7 @@ impl App {
                     slug: Some(Slug::CardChanged),
                     current_card: Some(current),
                     ..
-                }) if shown.as_ref() != Some(&current) => shown = Some(current),
+                }) if there.as_ref() != Some(&current) => there = Some(current),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -176,5 +175,81 @@ pub(crate) fn compare(own: &OwnCard, shown: &[u8], now: u64) -> RelayShows {
         Verdict::IdentityReset { .. } | Verdict::WrongAccount | Verdict::Invalid => {
             RelayShows::DifferentKey
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use waxwing_crypto::card::{sign_genesis, sign_reset, sign_rotation};
+    use waxwing_crypto::keys::{DeviceKey, TransportKey, device_entry};
+    use waxwing_wire::cose_key::Suite;
+    use waxwing_wire::ids::{DeviceId, MailboxId};
+
+    const NOW: u64 = 1_800_000_000;
+
+    #[test]
+    fn a_card_that_is_shown_as_ours_is_an_earlier_a_later_or_anothers() {
+        let rng = &mut rand::rng();
+        let (first_key, second_key) = (AccountKey::generate(rng), AccountKey::generate(rng));
+        let thief = AccountKey::generate(rng);
+        let entry = device_entry(
+            DeviceId::generate(rng),
+            MailboxId::generate(rng),
+            &DeviceKey::generate(rng),
+            &TransportKey::generate(rng),
+            NOW,
+        );
+        let devices = || vec![entry.clone()];
+        let terms = |later, min_suite| Terms {
+            issued_at: NOW + later,
+            expires_at: NOW + later + 100,
+            min_suite,
+        };
+        let s1 = |later| terms(later, Suite::S1);
+        let first = sign_genesis(&first_key, devices(), s1(0)).unwrap();
+        let second = sign_rotation(&first_key, &second_key, &first, devices(), s1(1)).unwrap();
+        let third = sign_successor(&second_key, &second, devices(), s1(2)).unwrap();
+        let fork = sign_successor(&second_key, &second, devices(), s1(3)).unwrap();
+        let later = sign_successor(&second_key, &third, devices(), s1(4)).unwrap();
+        let stolen = sign_reset(&thief, &third, devices(), s1(4)).unwrap();
+        let other = sign_genesis(&thief, devices(), s1(0)).unwrap();
+        let own = OwnCard {
+            name: "alice".to_owned(),
+            card: third.as_bytes().to_vec(),
+            version: 3,
+            published: None,
+            published_at: None,
+            ancestors: vec![first.hash()],
+            revocation: None,
+        };
+        let strong = terms(3, Suite::S2);
+        let strong = sign_successor(&second_key, &second, devices(), strong).unwrap();
+        let weaker = sign_successor(&second_key, &third, devices(), s1(5)).unwrap();
+        for (card, wanted) in [
+            (&third, RelayShows::Agrees),
+            (&first, RelayShows::Older),
+            (&second, RelayShows::Older),
+            (&later, RelayShows::Newer),
+            (&fork, RelayShows::Newer),
+            (&stolen, RelayShows::DifferentKey),
+            (&other, RelayShows::DifferentKey),
+        ] {
+            assert_eq!(compare(&own, card.as_bytes(), NOW + 5), wanted);
+        }
+        let own = OwnCard {
+            card: strong.as_bytes().to_vec(),
+            ..own
+        };
+        assert_eq!(compare(&own, weaker.as_bytes(), NOW + 5), RelayShows::Newer);
+        assert_eq!(compare(&own, b"no card", NOW), RelayShows::DifferentKey);
+        // Of a key that was not ours when it is not remembered, however well it was signed then.
+        let forgotten = OwnCard {
+            ancestors: Vec::new(),
+            ..own
+        };
+        let shown = compare(&forgotten, first.as_bytes(), NOW);
+        assert_eq!(shown, RelayShows::DifferentKey);
     }
 }

@@ -112,7 +112,7 @@ impl App {
                     Ok(code) => code,
                     Err(error) => {
                         if let Some(before) = wish {
-                            renewal::unwish(app, open, before)?;
+                            renewal::unwish(app, open, before.as_ref())?;
                         }
                         return Err(error.into());
                     }

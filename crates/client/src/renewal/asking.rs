@@ -1,6 +1,6 @@
 //! What a person asks for: another key, the end of the present one, and how far that is.
 
-use super::keep_revocation;
+use super::wish::{keep_revocation, keep_wish, own, refuse_second, refuse_under_way};
 use crate::app::{App, blocking};
 use crate::contacts::{millis, party};
 use crate::failure::Failure;
@@ -15,10 +15,8 @@ use waxwing_crypto::key_code::Side;
 use waxwing_crypto::keys::AccountKey;
 use waxwing_crypto::revocation::sign_revocation;
 use waxwing_vault::rows::{
-    ActivityKind, Contact, DeliveryState, OwnCard, OwnRevocation, Renewal, RenewalKind,
-    RenewalState, Told,
+    ActivityKind, Contact, DeliveryState, OwnRevocation, Renewal, RenewalKind, RenewalState, Told,
 };
-use waxwing_vault::steps::{Step, reached};
 use waxwing_vault::{Open, Store};
 use waxwing_wire::ids::AccountId;
 use waxwing_wire::limits::REQUEST_WINDOW;
@@ -107,9 +105,9 @@ impl App {
     /// [`Failure::RevocationInvalid`] when it is not one of this account's present key;
     /// [`Failure::RenewalUnderWay`].
     pub async fn publish_revocation(&self, text: String) -> Result<(), Failure> {
-        let statement = match pem_rfc7468::decode_vec(text.trim().as_bytes()) {
-            Ok((REVOCATION_TITLE, statement)) => statement,
-            _ => return Err(Failure::RevocationInvalid),
+        let read = pem_rfc7468::decode_vec(text.trim().as_bytes());
+        let Ok((REVOCATION_TITLE, statement)) = read else {
+            return Err(Failure::RevocationInvalid);
         };
         let revocation = Revocation::decode(&statement)
             .ok()
@@ -261,58 +259,9 @@ impl App {
     }
 }
 
-/// Keeps what a person asked for, in the place of what was asked for before.
-pub(crate) fn keep_wish(
-    app: &App,
-    open: &Open,
-    kind: RenewalKind,
-    state: RenewalState,
-) -> Result<(), Failure> {
-    let store = open.store();
-    let before = store.load::<Renewal>(&())?;
-    // What the replacement before did not finish is finished with this one.
-    let (to_seal_again, lanes) = before
-        .map(|row| (row.to_seal_again, row.lanes))
-        .unwrap_or_default();
-    let row = Renewal {
-        kind,
-        state,
-        since: app.now(),
-        card: None,
-        to_seal_again,
-        lanes,
-        told: Vec::new(),
-    };
-    store.commit(&mut app.chance.draw(), |tx| tx.put(&row))?;
-    reached(Step::RenewalWanted);
-    Ok(())
-}
-
-/// One replacement at a time, and a revoked key vouches for none.
-pub(crate) fn refuse_second(store: &Store, kind: RenewalKind) -> Result<(), Failure> {
-    refuse_under_way(store)?;
-    if kind == RenewalKind::Rotate && own(store)?.revocation.is_some() {
-        return Err(Failure::KeyRevoked);
-    }
-    Ok(())
-}
-
-fn refuse_under_way(store: &Store) -> Result<(), Failure> {
-    match store.load::<Renewal>(&())?.map(|row| row.state) {
-        None | Some(RenewalState::Done | RenewalState::Lost) => Ok(()),
-        Some(RenewalState::AfterRekey { .. } | RenewalState::Wanted) => {
-            Err(Failure::RenewalUnderWay)
-        }
-    }
-}
-
 fn check_passphrase(open: &Open, typed: &str) -> Result<(), Failure> {
     let is_right = open.check_passphrase(&Passphrase::new(typed))?;
     is_right.then_some(()).ok_or(Failure::WrongPassphrase)
-}
-
-fn own(store: &Store) -> Result<OwnCard, Failure> {
-    store.load::<OwnCard>(&())?.ok_or(Failure::NotFound)
 }
 
 fn armored(title: &str, bytes: &[u8]) -> Result<String, Failure> {

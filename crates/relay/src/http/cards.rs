@@ -70,30 +70,25 @@ pub(super) async fn put_card(
                 "The signing device is not in the card.",
             )
         })?;
-    let unproven = app.directory.fresh_card(&account).await?;
-    let resets = match &unproven {
-        Some(current) => {
-            card.body().identity != current.card.body().identity
-                && !card.is_rotation()
-                && revocations::is_revoked(&app, &current.card).await?
-        }
+    let current = app.directory.fresh_card(&account).await?;
+    let resets = match &current {
+        Some(current) => is_reset(&app, &card, &current.card).await?,
         None => false,
     };
-    let before = match &unproven {
+    let signing = match &current {
         Some(current) if resets => current.card.body().device(&device.device_id),
         _ => Some(device),
     };
-    let proves = before.ok_or_else(|| {
+    let signing = signing.ok_or_else(|| {
         Refusal::because(
             Slug::UnknownDevice,
             "The signing device is not in the revoked card.",
         )
     })?;
-    claimed.prove(&parts, &app, &proves.transport)?;
+    claimed.prove(&parts, &app, &signing.transport)?;
     check_digest(&parts.headers, &body)?;
     let expected = precondition(&parts.headers)?;
 
-    let current = unproven;
     if let Some(current) = &current
         && current.card.as_bytes() == &body[..]
     {
@@ -145,6 +140,13 @@ pub(super) async fn put_card(
         StatusCode::OK
     };
     Ok((status, [(header::ETAG, current.etag())]).into_response())
+}
+
+/// Whether a card wants to take the place of one whose key was revoked. Nothing of it is proven yet.
+async fn is_reset(app: &App, card: &Card, current: &VerifiedCard) -> Result<bool, Refusal> {
+    Ok(!card.is_rotation()
+        && card.body().identity != current.body().identity
+        && revocations::is_revoked(app, current).await?)
 }
 
 /// Answers a put of the card that is the current one.
