@@ -11,6 +11,7 @@ use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::request::sign_request;
 use waxwing_crypto::retry::sign_retry;
+use waxwing_crypto::revocation::sign_revocation;
 use waxwing_tests::parsers::{PARSERS, check_all};
 use waxwing_tests::people::{NOW, Person, header};
 use waxwing_wire::cose_key::Suite;
@@ -44,6 +45,10 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         at: NOW,
     };
     valid.push(sign_retry(&bob.device, &retry));
+    valid.push(sign_revocation(&bob.account, bob.own().account_id, NOW));
+    let mut notice = alice.message(&[&bob], "");
+    notice.body = waxwing_crypto::message::Body::KeyNotice { version: 2 };
+    valid.push(notice.encode().to_vec());
     let target = Target {
         method: "GET",
         authority: "relay.example",

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use waxwing_crypto::card::{sign_rotation, sign_successor};
 use waxwing_crypto::keys::{AccountKey, DeviceKey, TransportKey, device_entry};
 use waxwing_crypto::retry::sign_retry;
+use waxwing_crypto::revocation::sign_revocation;
 use waxwing_relay::{Config, Rate};
 use waxwing_wire::api::{
     Accepted, Ack, AckRetry, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, EnvelopeState,
@@ -167,6 +168,26 @@ async fn cards_are_replaced_only_by_later_ones() {
         bob.get("/v1/accounts/xyz/card").await.slug(),
         Slug::BodyInvalid
     );
+}
+
+/// More of it in `relay_revocation.rs`.
+#[tokio::test]
+async fn a_revoked_account_is_told_as_one() {
+    let running = running().await;
+    let (alice, bob) = (running.person().await, running.person().await);
+    let revoke = async |key: &AccountKey| {
+        let path = format!("/v1/accounts/{}/revocation", alice.account());
+        let statement = sign_revocation(key, alice.account(), START);
+        let call = bob.call(Method::PUT, path);
+        bob.send(call.body("application/cose", statement)).await
+    };
+    let forged = revoke(&bob.account_key).await;
+    assert_eq!(forged.slug(), Slug::RevocationInvalid);
+    let revoked = revoke(&alice.account_key).await;
+    assert_eq!(revoked.status, StatusCode::CREATED);
+    let path = format!("/v1/accounts/{}/prekeys/claim", alice.account());
+    let claimed = bob.post(path, &ClaimPrekeys { suite: 1 }).await;
+    assert_eq!(claimed.slug(), Slug::AccountRevoked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -1630,7 +1651,7 @@ fn mutate(body: &mut Vec<u8>) {
 /// the relay, which nothing here can provoke.
 #[test]
 fn every_problem_is_provoked() {
-    let cases: [fn(); 14] = [
+    let cases: [fn(); 15] = [
         anyone_may_ask_what_the_relay_is,
         cards_are_replaced_only_by_later_ones,
         names_are_first_come_first_served,
@@ -1645,6 +1666,7 @@ fn every_problem_is_provoked() {
         a_full_disk_is_told_and_old_mail_still_goes,
         a_removed_device_can_do_nothing_more,
         a_mailbox_belongs_to_one_device_for_ever,
+        a_revoked_account_is_told_as_one,
     ];
     std::thread::scope(|scope| {
         for case in cases {
