@@ -34,7 +34,13 @@ import type {
   VaultKeys,
   RekeyState,
   RekeyStatus,
+  ToldState,
+  RenewalState,
   RenewalKind,
+  RelayShows,
+  PreflightCheck,
+  Preflight,
+  KeyRenewal,
   ActivityKind,
   ActivityLine,
   Failure,
@@ -71,7 +77,13 @@ export type {
   VaultKeys,
   RekeyState,
   RekeyStatus,
+  ToldState,
+  RenewalState,
   RenewalKind,
+  RelayShows,
+  PreflightCheck,
+  Preflight,
+  KeyRenewal,
   ActivityKind,
   ActivityLine,
   Failure,
@@ -91,6 +103,7 @@ export interface Events {
   transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
   filesDropped: { draft: string; failure: Failure | null }; // Rust attached dropped files to the draft being edited
   rekeyChanged: Record<string, never>;                // began, moved on by a percent, stopped or ended
+  renewalChanged: Record<string, never>;             // a new account key moved on, or somebody picked it up
   reopened: Record<string, never>;                    // started again for this profile; this window came to the front
 }
 
@@ -167,13 +180,21 @@ export interface Port {
   strengthen(passphrase: string): Promise<Result<VaultKeys>>; // unlocking costs more here afterwards
   testRecovery(words: string): Promise<Result<VaultKeys>>; // changes nothing but the date of the test
   rekey(): Promise<Result<RekeyStatus | null>>; // null: none is under way
-  beginRekey(current: string, newPassphrase: string, althoughWeak: boolean, renewal: RenewalKind | null): Promise<Result<string[]>>; // the 24 words of the new code; with a renewal the account's keys are replaced after it
+  beginRekey(current: string, newPassphrase: string, althoughWeak: boolean, renewal: RenewalKind | null): Promise<Result<string[]>>; // the 24 words of the new code
   rekeyCode(): Promise<Result<string[]>>; // notFound once they were typed back
   confirmRekeyCode(groups: [number, string][]): Promise<Result<RekeyStatus | null>>;
   pauseRekey(): Promise<Result<RekeyStatus | null>>;
   resumeRekey(): Promise<Result<RekeyStatus | null>>; // notFound after a lock or a start: then continueRekey
   continueRekey(newPassphrase: string, words: string | null): Promise<Result<RekeyStatus | null>>; // without words, a new code
   undoRekey(): Promise<Result<null>>;
+  renewalPreflight(): Promise<Result<Preflight[]>>; // asks the relay
+  keyRenewal(): Promise<Result<KeyRenewal | null>>; // null: the key was never replaced here
+  rotateKey(passphrase: string): Promise<Result<null>>; // goes on by itself afterwards
+  resetKey(passphrase: string): Promise<Result<null>>;
+  revokeKey(passphrase: string, lastFour: string): Promise<Result<null>>; // for good
+  revocationStatement(passphrase: string): Promise<Result<string>>;
+  publishRevocation(text: string): Promise<Result<null>>;
+  exportCard(): Promise<Result<string>>;
   activity(cursor: string | null, limit: number): Promise<Result<Page<ActivityLine>>>; // newest first
 
   // hear

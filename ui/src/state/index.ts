@@ -1,7 +1,6 @@
 // What screens may use of the state, and the nouns they show.
 export { provideFace, provideFrame, provideKeys, useFace, useFrame, useKeys } from "./context";
 export { Face } from "./face.svelte";
-export type { RekeyStatus } from "../ipc";
 export { keysSections, type Keys, type KeysSection } from "./keys.svelte";
 export type { Frame } from "./frame.svelte";
 export type { ContactsState } from "./contacts.svelte";
@@ -27,12 +26,18 @@ export type {
   OutgoingState,
   Party,
   QrComparison,
+  KeyRenewal,
+  Preflight,
   Reason,
+  RekeyStatus,
   RelayChoice,
+  RelayShows,
   RelayState,
+  RenewalKind,
   Settings,
   Stage,
   Status,
+  ToldState,
   Strength,
   UnlockTime,
   Unopenable,

@@ -3,6 +3,7 @@ import type { Port, Unlisten } from "../ipc";
 import { ActivityState } from "./activity.svelte";
 import { Frame } from "./frame.svelte";
 import { RekeyProgress } from "./rekey.svelte";
+import { RenewalState } from "./renewal.svelte";
 import { VaultState } from "./vault.svelte";
 
 export const keysSections = ["mine", "contacts", "passphrase", "recovery", "activity"] as const;
@@ -11,6 +12,7 @@ export type KeysSection = (typeof keysSections)[number];
 export class Keys extends Frame {
   readonly vault: VaultState;
   readonly rekey: RekeyProgress;
+  readonly renewal: RenewalState;
   readonly activity: ActivityState;
   section = $state<KeysSection>("mine");
   /** The contact whose key is shown. */
@@ -22,6 +24,7 @@ export class Keys extends Frame {
     super(port);
     this.vault = new VaultState(port);
     this.rekey = new RekeyProgress(port);
+    this.renewal = new RenewalState(port);
     this.activity = new ActivityState(port);
   }
 
@@ -38,11 +41,12 @@ export class Keys extends Frame {
       ...super.hears(),
       this.port.listen("stageChanged", () => this.ifOpen(() => this.#refresh())),
       this.port.listen("rekeyChanged", () => this.ifOpen(() => this.rekey.read())),
+      this.port.listen("renewalChanged", () => this.ifOpen(() => Promise.all([this.renewal.read(), this.contacts.read()]))),
     ];
   }
 
   protected override async fill(): Promise<void> {
-    await Promise.all([super.fill(), this.vault.read(), this.rekey.read(), this.activity.read()]);
+    await Promise.all([super.fill(), this.vault.read(), this.rekey.read(), this.renewal.read(), this.activity.read()]);
   }
 
   protected override empty(): void {
@@ -50,6 +54,7 @@ export class Keys extends Frame {
     this.passphrase.clear();
     this.vault.clear();
     this.rekey.clear();
+    this.renewal.clear();
     this.activity.clear();
     this.section = "mine";
     this.account = null;

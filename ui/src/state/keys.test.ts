@@ -47,7 +47,7 @@ test("asks for nothing that the shell does not grant the keys window", async () 
   await keys.passphrase.measure();
   await keys.vault.changePassphrase(opensVault, strong, false);
   await keys.vault.testRecovery(shell.world.recoveryWords.join(" "));
-  await keys.rekey.begin(opensVault, strong, false);
+  await keys.rekey.begin(opensVault, strong, false, null);
   await keys.rekey.pause();
   await keys.rekey.resume();
   await keys.rekey.confirm([]);
@@ -98,11 +98,11 @@ test("the passphrase is changed, and what is shown follows", async () => {
 test("the vault gets a new key: begun, held, its code typed back, done", async () => {
   const { shell, keys } = await keysOn("open");
   const { rekey } = keys;
-  expect(await rekey.begin("wrong", strong, false)).toEqual({ kind: "wrongPassphrase" });
+  expect(await rekey.begin("wrong", strong, false, null)).toEqual({ kind: "wrongPassphrase" });
   expect(rekey.current).toBeNull();
-  expect(await rekey.begin(opensVault, strong, false)).toBeNull();
+  expect(await rekey.begin(opensVault, strong, false, null)).toBeNull();
   expect(rekey.words).toHaveLength(24);
-  expect(await rekey.begin(opensVault, strong, false)).toEqual({ kind: "rekeyUnderWay" });
+  expect(await rekey.begin(opensVault, strong, false, null)).toEqual({ kind: "rekeyUnderWay" });
   shell.copyTo(63);
   await settle();
   expect(rekey.current).toMatchObject({ percent: 63, state: { kind: "copying" } });
@@ -122,7 +122,7 @@ test("the vault gets a new key: begun, held, its code typed back, done", async (
 
 test("a new key that is given up leaves the old passphrase, and is not told as done", async () => {
   const { shell, keys } = await keysOn("open");
-  await keys.rekey.begin(opensVault, strong, false);
+  await keys.rekey.begin(opensVault, strong, false, null);
   expect(await keys.rekey.undo()).toBeNull();
   await settle();
   expect([keys.rekey.current, keys.rekey.words, keys.rekey.done]).toEqual([null, [], false]);
@@ -165,4 +165,22 @@ test("a filter of the activity covers the whole list", async () => {
   flushSync();
   expect(activity.shown.some((line) => line.kind === "created")).toBe(false);
   expect(activity.shown.some((line) => line.kind === "unlockFailed")).toBe(true);
+});
+
+test("a new account key is wished for with the re-key, and made when that is finished", async () => {
+  const { shell, keys } = await keysOn("open");
+  await keys.rekey.begin(opensVault, strong, false, "rotate");
+  await keys.renewal.read();
+  expect(keys.renewal.current).toMatchObject({ kind: "rotate", state: { kind: "afterRekey" } });
+  await keys.rekey.undo();
+  await keys.renewal.read();
+  expect(keys.renewal.current).toBeNull();
+  const lastFour = shell.world.me.ownCode.join("").slice(-4);
+  expect(await keys.renewal.revoke(opensVault, "x")).toEqual({ kind: "keyCodeDiffers" });
+  expect(await keys.renewal.revoke(opensVault, lastFour)).toBeNull();
+  expect(await keys.renewal.reset(opensVault)).toBeNull();
+  expect(keys.renewal.current).toMatchObject({ kind: "reset", state: { kind: "done" } });
+  await keys.lock();
+  keys.stageMoved();
+  expect(keys.renewal.current).toBeNull();
 });

@@ -1,5 +1,5 @@
 // A new key for the whole vault: how far it is, and the acts that begin it, hold it, go on with it and give it up.
-import type { Failure, Port, RekeyStatus, Result } from "../ipc";
+import type { Failure, Port, RekeyStatus, RenewalKind, Result } from "../ipc";
 import { Reread } from "./reread";
 
 type Read = { status: Result<RekeyStatus | null>; words: string[] };
@@ -37,8 +37,8 @@ export class RekeyProgress {
   read = () => this.#reread.now();
 
   /** Each answers the failure, for the form to show beside what was typed. */
-  begin = (current: string, newPassphrase: string, althoughWeak: boolean) =>
-    this.#act("begin", this.#port.beginRekey(current, newPassphrase, althoughWeak, null));
+  begin = (current: string, newPassphrase: string, althoughWeak: boolean, renewal: RenewalKind | null) =>
+    this.#act("begin", this.#port.beginRekey(current, newPassphrase, althoughWeak, renewal));
   confirm = (groups: [number, string][]) => this.#act("confirm", this.#port.confirmRekeyCode(groups));
   pause = () => this.#act("goOn", this.#port.pauseRekey());
   resume = () => this.#act("goOn", this.#port.resumeRekey());

@@ -1,5 +1,5 @@
 // From codes to sentences. Every map is total: a code without a sentence does not compile.
-import type { ActivityKind, ActivityLine, ComparedState, Failure, FileState, IncomingState, OutgoingState, Reason, Unopenable } from "../ipc";
+import type { ActivityKind, ActivityLine, ComparedState, Failure, FileState, IncomingState, OutgoingState, Reason, RelayShows, Unopenable } from "../ipc";
 import { m } from "./generated/messages.js";
 import { bytes, clockTime, percent } from "./format";
 
@@ -44,6 +44,15 @@ export const trusts: Record<ComparedState, () => string> = {
   differs: m.trust_differs,
   revoked: m.trust_revoked,
   you: m.trust_you,
+};
+
+export const relayShows: Record<RelayShows, () => string> = {
+  notAsked: m.set_published_unknown,
+  nothing: m.shows_nothing,
+  agrees: m.set_published_agrees,
+  older: m.shows_older,
+  newer: m.shows_newer,
+  differentKey: m.set_published_differs,
 };
 
 export const activities: Record<ActivityKind, (about: string) => string> = {

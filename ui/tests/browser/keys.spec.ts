@@ -163,6 +163,75 @@ test("a contact's key by paste; Escape leaves the question, then the contact", a
   expect(stage.violations).toEqual([]);
 });
 
+test("one's own key is replaced, then revoked, then a new one made; who has it is seen", async () => {
+  const page = await stage.open("open", { window: "keys" });
+  await tabTo(page, /^Replace my key/);
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Current passphrase").and(page.locator(":focus")).waitFor();
+  await page.getByText("The relay answers.").waitFor();
+  await page.keyboard.type("not this");
+  await page.keyboard.press("Enter");
+  await page.getByText("That passphrase does not open this vault.").waitFor();
+  await page.keyboard.type(opensVault);
+  await page.keyboard.press("Enter");
+  await page.getByText(/^Replaced on November 21, 2026/).waitFor();
+  await page.getByText("Told; waits at the relay").first().waitFor();
+
+  await tabTo(page, /^Revoke my key/);
+  await page.keyboard.press("Enter");
+  await page.getByLabel("The last four digits of your key code").and(page.locator(":focus")).waitFor();
+  await page.keyboard.type("12");
+  await tabTo(page, /^Current passphrase$/);
+  await page.keyboard.type(opensVault);
+  await page.keyboard.press("Enter");
+  expect(await page.getByText("Your key was revoked").count()).toBe(0);
+  const ends = (await page.getByRole("group", { name: "This is at once and for good" }).locator(".code").innerText()).slice(-4);
+  await tabTo(page, /^The last four digits/, "Shift+Tab");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type(ends === "0000" ? "0001" : "0000");
+  await page.keyboard.press("Enter");
+  await page.getByText("These are not the last four digits of your key code.").waitFor();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type(ends);
+  await page.keyboard.press("Enter");
+  await page.getByText("Your key was revoked on November 21, 2026").waitFor();
+  await tabTo(page, /^Make a new key/);
+  await page.keyboard.press("Enter");
+  await page.keyboard.type(opensVault);
+  await page.keyboard.press("Enter");
+  await page.getByText(/^A new key since November 21, 2026/).waitFor();
+  await page.keyboard.press("Control+5");
+  for (const line of [/New account key, without/, /revoked/i]) await page.getByRole("option", { name: line }).first().waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
+test("the vault and the account get new keys; the relay is away", async () => {
+  const page = await stage.open("offline", { window: "keys" });
+  await page.keyboard.press("Control+3");
+  await tabTo(page, /^Revoke my key and begin anew$/);
+  await page.keyboard.press("Enter");
+  await page.getByText(/^The relay is needed and does not answer/).waitFor();
+  await page.getByText(/^There is room on the disk/).waitFor();
+  await page.getByLabel("Current passphrase").and(page.locator(":focus")).waitFor();
+  await page.keyboard.type(opensVault);
+  await tabTo(page, /^Use these seven words/);
+  await page.keyboard.press("ArrowRight");
+  for (const label of [/^Passphrase$/, /^Type it once more$/]) {
+    await tabTo(page, label);
+    await page.keyboard.insertText("copper drizzle falcon ginger");
+  }
+  // Not without the end of the key that it ends.
+  await page.keyboard.press("Enter");
+  expect(await page.getByText("The vault is being given a new key").count()).toBe(0);
+  const code = await page.getByText(/^(\d{5} ){5}\d{5}$/).innerText();
+  await tabTo(page, /^The last four digits/);
+  await page.keyboard.type(code.slice(-4));
+  await page.keyboard.press("Enter");
+  await page.getByText("The vault is being given a new key").first().waitFor();
+  await page.getByText("As soon as the vault has its new key, your account gets one too.").waitFor();
+  expect(stage.violations).toEqual([]);
+});
+
 test("a lock that is weak for this computer is made better", async () => {
   const page = await stage.open("weak", { window: "keys" });
   await page.keyboard.press("Control+3");

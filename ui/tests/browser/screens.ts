@@ -125,6 +125,17 @@ export const screens: Record<string, Screen> = {
   "30-keys-mine": keys("My key"),
   "30b-keys-mine-differs": keys("My key", undefined, { scene: "tampered" }),
   "30c-keys-mine-qr": keys("My key", (page) => page.getByRole("button", { name: "Show as a QR code" }).click()),
+  "30d-keys-mine-renewed": keys("My key", (page) => page.getByRole("region", { name: "Your new key" }).scrollIntoViewIfNeeded(), { scene: "renewed" }),
+  "30e-keys-mine-revoked": keys("My key", undefined, { scene: "revoked" }),
+  "30f-keys-rotate": keys("My key", (page) => page.getByRole("button", { name: "Replace my key" }).click()),
+  "30g-keys-revoke": keys(
+    "My key",
+    then((page) => page.getByRole("button", { name: "Revoke my key" }).click(), async (page) => {
+      await page.getByLabel("The last four digits").fill("1234");
+      await page.getByLabel("Current passphrase").fill(opensVault);
+      await page.keyboard.press("Enter");
+    }),
+  ),
   "31-keys-contacts": keys("Contacts’ keys"),
   "31b-keys-contact": keys("Contacts’ keys", row(/^Bob/)),
   "31c-keys-contact-held": keys("Contacts’ keys", row(/^Clinic/)),
@@ -160,6 +171,9 @@ export const screens: Record<string, Screen> = {
   ),
   "32j-keys-rekey-interrupted": keys("Passphrase", undefined, { scene: "interrupted" }),
   "32k-keys-passphrase-weak-lock": keys("Passphrase", (page) => page.getByRole("button", { name: "Make guessing slower" }).click(), { scene: "weak" }),
+  "32l-keys-copy-form": keys("Passphrase", (page) => page.getByRole("button", { name: "Give the vault and the account new keys" }).click(), { scene: "offline" }),
+  "32m-keys-hands-form": keys("Passphrase", (page) => page.getByRole("button", { name: "Revoke my key and begin anew" }).click()),
+  "32n-keys-passphrase-foot": keys("Passphrase", (page) => page.getByRole("button", { name: "Revoke my key and begin anew" }).scrollIntoViewIfNeeded()),
   "33-keys-recovery": keys("Recovery code"),
   "33b-keys-recovery-never": keys("Recovery code", undefined, { scene: "empty" }),
   "33c-keys-recovery-word": keys("Recovery code", recovery(words.replace("pepper", "peper"))),

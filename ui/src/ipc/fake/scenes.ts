@@ -1,11 +1,11 @@
 // The scenes: each is a whole world in one state, so that every screen can be looked at and tested.
 import type { ActivityKind, ActivityLine, Contact, Settings, Stage } from "../port";
 import { file, letters, manyLetters } from "./letters";
-import { DAY, HOUR, MINUTE, hex, keyCode, type World } from "./world";
+import { DAY, HOUR, MINUTE, hex, keyCode, partyOf, type World } from "./world";
 
 const scenes = [
   "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done",
-  "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted", "weak",
+  "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted", "weak", "renewed", "revoked",
 ] as const;
 export type Scene = (typeof scenes)[number];
 
@@ -39,12 +39,22 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     rekey: null,
     rekeyTo: null,
     qr: "same",
+    renewal: null,
     activity: activityOf(now, scene === "many" ? 600 : 6),
   };
   if (scene === "tampered") {
     world.me.relayShows = "differentKey";
     world.vaultKeys.activityWhole = false;
   }
+  if (scene === "renewed") {
+    const told = everyone.filter((contact) => !contact.stranger && !contact.held);
+    const states = ["writesToIt", "fetched", "atRelay", "sealed", "notYet"] as const;
+    world.renewal = {
+      kind: "rotate", state: { kind: "done" }, since: now - 3 * HOUR, toSealAgain: 0,
+      told: told.map((contact, at) => ({ party: partyOf(contact), state: states[at % states.length] ?? "notYet", since: now - 2 * HOUR })),
+    };
+  }
+  if (scene === "revoked") world.me.revokedAt = now - 26 * HOUR;
   if (scene === "weak") {
     world.status.canStrengthen = true;
     world.vaultKeys.unlock = { milliseconds: 120, memoryMiB: 64 };

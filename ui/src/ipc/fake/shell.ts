@@ -1,5 +1,5 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
-import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, QrComparison, RekeyState, Result, Settings, Stage } from "../port";
+import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, Preflight, QrComparison, RekeyState, RenewalKind, Result, Settings, Stage } from "../port";
 import { hex, keyCode, leftTheOutbox, messageOf, partyOf, qrRows, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
@@ -12,7 +12,7 @@ export class FakeShell implements Port {
   readonly #failures = new Map<string, Failure>();
   readonly #heard: Heard = {
     stageChanged: new Set(), statusChanged: new Set(), envelopesChanged: new Set(), draftsChanged: new Set(),
-    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(),
+    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(), renewalChanged: new Set(),
     reopened: new Set(),
   };
   #made = 9000;
@@ -336,6 +336,46 @@ export class FakeShell implements Port {
       this.#later(() => this.tell("stageChanged", {}));
       return this.world.vaultKeys;
     }, "open");
+  renewalPreflight = () =>
+    this.#answer("renewalPreflight", (): Preflight[] => [
+      { check: { kind: "relay", reason: this.world.status.relay.kind === "offline" ? this.world.status.relay.reason : null }, passes: this.world.status.relay.kind === "online" },
+      { check: { kind: "card", shows: this.world.me.relayShows }, passes: this.world.me.relayShows === "agrees" },
+      { check: { kind: "unfetched", outbox: this.world.status.outbox, atRelay: 2 }, passes: true },
+      { check: { kind: "room", needed: 48_000_000, free: 91_000_000_000 }, passes: true },
+      { check: { kind: "clock", seconds: 0 }, passes: true },
+    ], "open");
+  keyRenewal = () => this.#answer("keyRenewal", () => this.world.renewal, "open");
+  rotateKey = (passphrase: string) => this.#answer("rotateKey", () => this.#renew(passphrase, "rotate"), "open");
+  resetKey = (passphrase: string) => this.#answer("resetKey", () => this.#renew(passphrase, "reset"), "open");
+  revokeKey = (passphrase: string, lastFour: string) =>
+    this.#answer("revokeKey", () => {
+      if (lastFour !== this.world.me.ownCode.join("").slice(-4)) throw fail({ kind: "keyCodeDiffers" });
+      if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      this.world.me = { ...this.world.me, revokedAt: Date.now() };
+      this.#note("revoked");
+      this.#later(() => this.tell("contactsChanged", { account: null }));
+      return null;
+    }, "open");
+  revocationStatement = (passphrase: string) =>
+    this.#answer("revocationStatement", () => {
+      if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      this.#note("revocationExported");
+      return `-----BEGIN WAXWING REVOCATION-----\n${hex(77, 90).match(/.{1,64}/g)?.join("\n")}\n-----END WAXWING REVOCATION-----`;
+    }, "open");
+  publishRevocation = (_text: string) => this.#answer("publishRevocation", () => null, "open");
+  exportCard = () => this.#answer("exportCard", () => `-----BEGIN WAXWING CARD-----\n${hex(78, 120)}\n-----END WAXWING CARD-----`, "open");
+  #renew(passphrase: string, kind: RenewalKind): null {
+    if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+    const told = this.world.contacts.filter((contact) => !contact.stranger && !contact.held);
+    this.world.renewal = {
+      kind, state: { kind: "done" }, since: Date.now(), toSealAgain: 0,
+      told: told.map((contact) => ({ party: partyOf(contact), state: "atRelay", since: Date.now() })),
+    };
+    this.world.me = { ...this.world.me, ownCode: keyCode(2).slice(0, 6), revokedAt: null };
+    this.#note(kind === "rotate" ? "keyRotated" : "keyReset");
+    this.#later(() => this.tell("renewalChanged", {}));
+    return null;
+  }
   strengthen = (passphrase: string) =>
     this.#answer("strengthen", () => {
       if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
@@ -353,7 +393,7 @@ export class FakeShell implements Port {
       return this.world.vaultKeys;
     }, "open");
   rekey = () => this.#answer("rekey", () => this.world.rekey, "open");
-  beginRekey = (current: string, newPassphrase: string, althoughWeak: boolean) =>
+  beginRekey = (current: string, newPassphrase: string, althoughWeak: boolean, renewal: RenewalKind | null) =>
     this.#answer("beginRekey", () => {
       const { score } = strengthOf(newPassphrase);
       if (!althoughWeak && score < 3) throw fail({ kind: "weakPassphrase", score });
@@ -363,6 +403,7 @@ export class FakeShell implements Port {
       const words = this.world.recoveryWords.toReversed();
       this.world.rekeyTo = { passphrase: newPassphrase, words, confirmed: false };
       this.world.rekey = { percent: 0, copied: 0, total: 400, state: { kind: "copying" } };
+      if (renewal) this.world.renewal = { kind: renewal, state: { kind: "afterRekey" }, since: Date.now(), toSealAgain: 0, told: [] };
       this.#note("rekeyBegun");
       this.#rekeyMoved();
       return words;
@@ -400,6 +441,7 @@ export class FakeShell implements Port {
       if (!this.world.rekey) throw fail({ kind: "notFound" });
       this.world.rekey = null;
       this.world.rekeyTo = null;
+      if (this.world.renewal?.state.kind === "afterRekey") this.world.renewal = null;
       this.#note("rekeyUndone");
       this.#rekeyMoved();
       return null;
@@ -428,6 +470,7 @@ export class FakeShell implements Port {
     this.world.rekey = null;
     this.world.rekeyTo = null;
     this.#note("rekeyFinished");
+    if (this.world.renewal?.state.kind === "afterRekey") this.#renew(this.world.passphrase, this.world.renewal.kind);
     this.#rekeyMoved();
     this.#later(() => this.tell("stageChanged", {}));
   }

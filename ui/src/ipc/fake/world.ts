@@ -1,5 +1,5 @@
 // What the fake shell keeps: the same nouns as the vault, with lively contents.
-import type { ActivityLine, Contact, Draft, EnvelopeView, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
+import type { ActivityLine, Contact, Draft, EnvelopeView, KeyRenewal, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
 
 export interface World {
   stage: Stage;
@@ -18,6 +18,7 @@ export interface World {
   activity: ActivityLine[];
   /** What the next picture of a QR code says. */
   qr: QrComparison;
+  renewal: KeyRenewal | null;
 }
 
 export const MINUTE = 60_000;
