@@ -40,7 +40,7 @@ export class Keys extends Frame {
     return [
       ...super.hears(),
       this.port.listen("stageChanged", () => this.ifOpen(() => this.#refresh())),
-      this.port.listen("rekeyChanged", () => this.ifOpen(() => this.rekey.read())),
+      this.port.listen("rekeyChanged", () => this.ifOpen(() => Promise.all([this.rekey.read(), this.renewal.read()]))),
       this.port.listen("renewalChanged", () => this.ifOpen(() => Promise.all([this.renewal.read(), this.contacts.read()]))),
     ];
   }
