@@ -38,6 +38,8 @@ export class RenewalState {
   reset = (passphrase: string) => this.#act("reset", this.#port.resetKey(passphrase));
   revoke = (passphrase: string, lastFour: string) => this.#act("revoke", this.#port.revokeKey(passphrase, lastFour));
 
+  publish = (text: string) => this.#act("revoke", this.#port.publishRevocation(text));
+
   async statement(passphrase: string): Promise<Result<string>> {
     this.acting = "statement";
     const answer = await this.#port.revocationStatement(passphrase);

@@ -136,6 +136,28 @@ export const screens: Record<string, Screen> = {
       await page.keyboard.press("Enter");
     }),
   ),
+  "30h-keys-sheet": keys(
+    "My key",
+    then((page) => page.getByRole("button", { name: "Print an emergency sheet" }).click(), async (page) => {
+      await page.getByLabel("Current passphrase").fill(opensVault);
+      await page.keyboard.press("Enter");
+      await page.getByText("The sheet is ready").waitFor();
+    }),
+  ),
+  "30j-keys-sheet-paper": keys(
+    "My key",
+    then((page) => page.getByRole("button", { name: "Print an emergency sheet" }).click(), async (page) => {
+      await page.getByLabel("Current passphrase").fill(opensVault);
+      await page.keyboard.press("Enter");
+      await page.getByText("The sheet is ready").waitFor();
+      await page.setViewportSize({ width: 860, height: 1200 });
+      await page.emulateMedia({ media: "print" });
+    }),
+  ),
+  "30i-keys-revoke-paper": keys(
+    "My key",
+    then((page) => page.getByRole("button", { name: "Revoke my key" }).click(), (page) => page.getByRole("button", { name: "I have a revocation on paper" }).click()),
+  ),
   "31-keys-contacts": keys("Contacts’ keys"),
   "31b-keys-contact": keys("Contacts’ keys", row(/^Bob/)),
   "31c-keys-contact-held": keys("Contacts’ keys", row(/^Clinic/)),
