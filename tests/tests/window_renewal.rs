@@ -44,13 +44,16 @@ async fn the_account_gets_a_new_key_and_the_other_side_sees_whose_word_it_has() 
     bob.press("They are the same").await?;
 
     // Both write on, and Bob's letter proves that he has it.
-    bob.write_to("alice", "To the new key", "Sealed for it.").await?;
+    bob.write_to("alice", "To the new key", "Sealed for it.")
+        .await?;
     bob.send().await?;
     alice.see_text("Writes to the new key").await?;
     alice.driver.switch_to_window(main.clone()).await?;
     alice.go("Inbox").await?;
     alice.see_row(&["bob", "To the new key"]).await?;
-    alice.write_to("bob", "From the new key", "Signed by it.").await?;
+    alice
+        .write_to("bob", "From the new key", "Signed by it.")
+        .await?;
     alice.send().await?;
     bob.go("Inbox").await?;
     bob.see_row(&["alice", "From the new key"]).await?;
@@ -86,7 +89,9 @@ async fn the_account_gets_a_new_key_and_the_other_side_sees_whose_word_it_has() 
 
     // Bob is held until he decides; then letters go both ways again.
     alice.driver.switch_to_window(main).await?;
-    alice.write_to("bob", "After the theft", "This is me.").await?;
+    alice
+        .write_to("bob", "After the theft", "This is me.")
+        .await?;
     alice.send().await?;
     bob.go("Contacts").await?;
     bob.see_row(&["alice"]).await?.click().await?;
@@ -97,7 +102,8 @@ async fn the_account_gets_a_new_key_and_the_other_side_sees_whose_word_it_has() 
     bob.press("Accept the key").await?;
     bob.go("Inbox").await?;
     bob.see_row(&["alice", "After the theft"]).await?;
-    bob.write_to("alice", "Good to know", "Welcome back.").await?;
+    bob.write_to("alice", "Good to know", "Welcome back.")
+        .await?;
     bob.send().await?;
     alice.go("Inbox").await?;
     alice.see_row(&["bob", "Good to know"]).await?;

@@ -193,7 +193,7 @@ impl App {
         let (place, received_at, now) = (row.place(), row.received_at, self.now());
         let me = self.signer().ok_or(Failure::Locked)?.account;
         let mut rng = self.chance.draw();
-        let created = self
+        let kept = self
             .with_store(move |store| {
                 let kept = store.commit(&mut rng, |tx| {
                     let message = opened.message;
@@ -227,7 +227,7 @@ impl App {
                             last: opened.payload_hash,
                         })?;
                     }
-                    know_own(tx, &message, &me)?;
+                    let is_news = know_own(tx, &message, &me)?;
                     if !is_notice {
                         tx.put(&Message {
                             gap: missing > 0,
@@ -240,21 +240,21 @@ impl App {
                         tx.delete::<PrekeySecret>(&opened.used_prekey)?;
                     }
                     tx.carriage().remove_incoming(place);
-                    Ok::<_, VaultError>(())
+                    Ok::<_, VaultError>(is_news)
                 });
                 match kept {
-                    Err(VaultError::Exists(_)) => Ok(false),
+                    Err(VaultError::Exists(_)) => Ok(None),
                     Err(error) => Err(error.into()),
-                    Ok(()) => Ok(true),
+                    Ok(is_news) => Ok(Some(is_news)),
                 }
             })
             .await?;
         self.wakers.upkeep.notify_one();
-        if created {
-            Ok(())
-        } else {
-            Err(Unopened::Repeated)
+        let is_news = kept.ok_or(Unopened::Repeated)?;
+        if is_news {
+            self.tell(Change::Renewal);
         }
+        Ok(())
     }
 
     async fn drop_waiting(&self, place: Place) -> Result<(), Failure> {
@@ -320,12 +320,13 @@ impl App {
     }
 }
 
-/// Keeps which version of our own card a contact has written to.
+/// Keeps which version of our own card a contact has written to; answers whether that is a later one
+/// than was known.
 fn know_own(
     tx: &mut Tx<'_>,
     message: &waxwing_crypto::message::Message,
     me: &AccountId,
-) -> Result<(), VaultError> {
+) -> Result<bool, VaultError> {
     let named = message.recipients.iter().find(|(account, _)| account == me);
     if let Some((_, version)) = named
         && let Some(mut contact) = tx.load::<Contact>(&message.sender)?
@@ -333,8 +334,9 @@ fn know_own(
     {
         contact.knows_own = *version;
         tx.put(&contact)?;
+        return Ok(true);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Notes that an envelope was opened, beside the notes of messages: under the own account, which is
