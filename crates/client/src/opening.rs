@@ -7,7 +7,7 @@ use crate::app::{App, blocking};
 use crate::directory;
 use crate::failure::Failure;
 use crate::line::Line;
-use crate::view::{Reason, Unopenable};
+use crate::view::{Change, Reason, Unopenable};
 use waxwing_crypto::envelope::{OpenError, Opened, OwnDevice, Received, Unsealed};
 use waxwing_crypto::keys::DeviceKey;
 use waxwing_crypto::message::{Body, Text};
