@@ -152,7 +152,11 @@ async fn a_revoked_key_is_final_and_only_a_reset_follows_it() {
     alice.reset_key(passphrase(PASSPHRASE)).await.unwrap();
     until_done(&alice).await;
     until_compared(&bob, &a, ComparedState::ChangedUnexplained).await;
-    bob.accept_change(a.clone()).await.unwrap();
+    // What he compares is the new key: the digits that Alice sees.
+    let shown = bob.contact(a.clone()).await.unwrap().key_code;
+    assert_eq!(shown, alice.contact(b.clone()).await.unwrap().key_code);
+    let same = bob.mark_compared(a.clone(), true).await.unwrap();
+    assert_eq!((same.compared, same.held), (ComparedState::Compared, false));
     bob.send(&[&a], "to the new key").await.unwrap();
     alice.receive("to the new key").await;
     alice.send(&[&b], "from the new key").await.unwrap();

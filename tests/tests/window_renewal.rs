@@ -97,9 +97,12 @@ async fn the_account_gets_a_new_key_and_the_other_side_sees_whose_word_it_has() 
     bob.see_row(&["alice"]).await?.click().await?;
     bob.see_text("Sending to alice is held.").await?;
     bob.picture("renewal-held")?;
+    let shown = code(&bob).await?;
+    alice.go("Contacts").await?;
+    alice.see_row(&["bob"]).await?.click().await?;
+    ensure!(code(&alice).await? == shown, "not the new key's digits");
     bob.press("They are the same").await?;
-    bob.press("Accept without comparing").await?;
-    bob.press("Accept the key").await?;
+    bob.see_text("Key compared on").await?;
     bob.go("Inbox").await?;
     bob.see_row(&["alice", "After the theft"]).await?;
     bob.write_to("alice", "Good to know", "Welcome back.")

@@ -163,8 +163,9 @@ impl App {
         .map(drop)
     }
 
-    /// Keeps what comparing the key codes showed. Codes that differ hold sending, also of what waits
-    /// in the outbox, until they were found the same after all, or the person accepts the key.
+    /// Keeps what comparing the key codes showed. A key that changed without proof is accepted when its
+    /// code is the same. Codes that differ hold sending, also of what waits in the outbox, until they
+    /// were found the same after all, or the person accepts the key.
     ///
     /// # Errors
     /// [`Failure::NotFound`].
@@ -175,9 +176,9 @@ impl App {
     ) -> Result<view::Contact, Failure> {
         let change = move |contact: &mut Contact, now| {
             if same {
+                directory::accept(contact, now);
                 contact.compared_at = Some(now);
-                contact.held &=
-                    directory::undecided(contact).is_some() || directory::is_revoked(contact);
+                contact.held &= directory::is_revoked(contact);
                 directory::note(contact, EvidenceKind::Compared, now, None);
                 Ok(Some(ActivityKind::ContactCompared))
             } else {
@@ -191,7 +192,7 @@ impl App {
         if changed.held {
             self.hold(id(&account)?, Reason::RecipientDiffers).await?;
         } else {
-            self.release_held(id(&account)?).await?;
+            self.go_on_with(id(&account)?).await?;
         }
         Ok(changed)
     }
@@ -216,10 +217,16 @@ impl App {
                 Ok(Some(ActivityKind::ContactAccepted))
             })
             .await?;
-        self.release_held(id(&account)?).await?;
+        self.go_on_with(id(&account)?).await?;
+        Ok(changed)
+    }
+
+    /// What waited for the decision about a contact's key goes on, both ways.
+    async fn go_on_with(&self, account: AccountId) -> Result<(), Failure> {
+        self.release_held(account).await?;
         self.open_soon();
         self.wakers.upkeep.notify_one();
-        Ok(changed)
+        Ok(())
     }
 
     async fn change_contact<F>(&self, account: &str, change: F) -> Result<view::Contact, Failure>
@@ -363,7 +370,7 @@ pub(crate) fn own_side(store: &Store, me: &AccountId) -> Result<Side, Failure> {
 }
 
 fn shown(contact: &Contact, own: &Side) -> view::Contact {
-    let key_code = directory::pinned(contact).map(|card| {
+    let key_code = directory::to_compare(contact).map(|card| {
         let theirs = Side::derive(&card.body().identity, &contact.account);
         KeyCode::new(*own, theirs).groups().to_vec()
     });

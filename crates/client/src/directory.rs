@@ -167,14 +167,21 @@ pub(crate) fn undecided(contact: &Contact) -> Option<&Evidence> {
         .find(|evidence| evidence.kind == EvidenceKind::ResetWithoutProof)
 }
 
+/// The card that reset the identity, while the person has not decided about it.
+pub(crate) fn offered(contact: &Contact) -> Option<VerifiedCard> {
+    let card = Card::decode(undecided(contact)?.card.as_deref()?).ok()?;
+    let card = card.verify_self().ok()?;
+    (card.body().account_id == contact.account).then_some(card)
+}
+
+/// The card whose key the person compares: the one to decide about, else the pinned one.
+pub(crate) fn to_compare(contact: &Contact) -> Option<VerifiedCard> {
+    offered(contact).or_else(|| pinned(contact))
+}
+
 /// The person decided to trust the card that reset the identity.
 pub(crate) fn accept(contact: &mut Contact, now: u64) -> bool {
-    let offered = undecided(contact).and_then(|evidence| evidence.card.clone());
-    let Some(card) = offered
-        .and_then(|bytes| Card::decode(&bytes).ok())
-        .and_then(|card| card.verify_self().ok())
-        .filter(|card| card.body().account_id == contact.account)
-    else {
+    let Some(card) = offered(contact) else {
         return false;
     };
     take(contact, &card, now);

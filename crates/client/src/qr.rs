@@ -136,7 +136,7 @@ impl App {
         let account = id(&account)?;
         self.with_store(move |store| {
             let contact = store.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
-            let card = directory::pinned(&contact).ok_or(Failure::Corrupt)?;
+            let card = directory::to_compare(&contact).ok_or(Failure::Corrupt)?;
             let theirs = Side::derive(&card.body().identity, &account);
             Ok((own_side(store, &me)?, theirs))
         })
