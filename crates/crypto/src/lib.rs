@@ -12,6 +12,7 @@
 //! * a message is signed, padded, then encrypted; it is opened in typed steps, and every failure
 //!   looks the same.
 
+pub mod backup;
 pub mod card;
 pub mod envelope;
 mod hpke_suite;

@@ -96,6 +96,11 @@ impl fmt::Debug for RecoveryCode {
     }
 }
 
+/// All words that a recovery code is made of, in alphabetical order.
+pub fn word_list() -> &'static [&'static str] {
+    Language::English.word_list()
+}
+
 /// The words of the list nearest to `typed`, best first, at most `most`. For the face to offer after
 /// [`RecoveryError::UnknownWord`].
 pub fn suggest(typed: &str, most: usize) -> Vec<&'static str> {

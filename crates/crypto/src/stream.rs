@@ -41,7 +41,7 @@ const HEADER_LEN_BYTE: u8 = 40;
 const SALT: Range<usize> = 1..33;
 const PREFIX: Range<usize> = 33..40;
 
-type Cipher = StreamBE32<Aes256Gcm>;
+pub(crate) type Cipher = StreamBE32<Aes256Gcm>;
 
 /// Why a segment or file is not opened. Safe to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -188,9 +188,7 @@ impl Sealer {
         length: u64,
         rng: &mut R,
     ) -> Result<Self, StreamError> {
-        let mut header = [0; HEADER_LEN];
-        rng.fill_bytes(&mut header);
-        header[0] = HEADER_LEN_BYTE;
+        let header = fresh_header(rng);
         Ok(Self {
             cipher: Arc::new(cipher(key, id, &header)?),
             header,
@@ -346,22 +344,31 @@ impl fmt::Debug for Opener {
     }
 }
 
-/// Tink's key derivation: HKDF-SHA256(ikm = attachment key, salt, info = aad, 32).
+/// The cipher of one attachment.
 fn cipher(
     key: &AttachmentKey,
     id: &AttachmentId,
     header: &[u8; HEADER_LEN],
 ) -> Result<Cipher, StreamError> {
-    if header[0] != HEADER_LEN_BYTE {
-        return Err(StreamError::BadHeader);
-    }
     let aad = cbor::encode(&Value::Array(vec![
         Value::from("waxwing/att/v1"),
         cbor::bytes(id),
     ]));
+    derive(key.expose(), &aad, header)
+}
+
+/// Tink's key derivation: HKDF-SHA256(ikm, salt, info = aad, 32).
+pub(crate) fn derive(
+    ikm: &[u8; 32],
+    aad: &[u8],
+    header: &[u8; HEADER_LEN],
+) -> Result<Cipher, StreamError> {
+    if header[0] != HEADER_LEN_BYTE {
+        return Err(StreamError::BadHeader);
+    }
     let mut derived = Zeroizing::new([0; 32]);
-    Hkdf::<Sha256>::new(Some(&header[SALT]), key.expose())
-        .expand(&aad, derived.as_mut_slice())
+    Hkdf::<Sha256>::new(Some(&header[SALT]), ikm)
+        .expand(aad, derived.as_mut_slice())
         .map_err(|_| StreamError::BadHeader)?;
     let mut prefix = [0; 7];
     prefix.copy_from_slice(&header[PREFIX]);
@@ -371,13 +378,21 @@ fn cipher(
     ))
 }
 
+/// A fresh header: salt and prefix at random.
+pub(crate) fn fresh_header<R: CryptoRng + ?Sized>(rng: &mut R) -> [u8; HEADER_LEN] {
+    let mut header = [0; HEADER_LEN];
+    rng.fill_bytes(&mut header);
+    header[0] = HEADER_LEN_BYTE;
+    header
+}
+
 /// Plaintext bytes of every segment but the first.
-const fn capacity() -> u64 {
+pub(crate) const fn capacity() -> u64 {
     (SEGMENT_LEN - TAG_LEN) as u64
 }
 
 /// Plaintext bytes of the first segment, which shares its 1 MiB with the header.
-const fn first_capacity() -> u64 {
+pub(crate) const fn first_capacity() -> u64 {
     (SEGMENT_LEN - TAG_LEN - HEADER_LEN) as u64
 }
 

@@ -15,6 +15,7 @@
 //! * a damaged file is told from a wrong passphrase: the header ends in a SHA-256 of itself. That
 //!   digest is against accidents; against attackers there is the AEAD.
 
+mod backup;
 mod keyring;
 mod next;
 mod root;
@@ -23,6 +24,7 @@ mod slot;
 
 use rand_core::CryptoRng;
 
+pub use backup::{BackupHeader, MAX_BACKUP_HEADER_LEN};
 pub use keyring::{AccountSeed, DeviceSeed, EpochId, EpochKey, Keyring, NextKeys, TransportSeed};
 use next::Next;
 pub use root::{IndexKey, OpenError, RecordKey, RootKey};
@@ -81,19 +83,32 @@ impl Header {
     ) -> Result<(Self, RootKey, RecoveryCode), HeaderError> {
         let mut vault_id = [0; 16];
         rng.fill_bytes(&mut vault_id);
-        let root = RootKey::generate(rng);
         let code = RecoveryCode::generate(rng);
+        let ways = (passphrase, params, &code);
+        let (header, root) = Self::make(vault_id, 1, ways, keyring, rng)?;
+        Ok((header, root, code))
+    }
+
+    /// A vault with a fresh root key under these ways in.
+    fn make<R: CryptoRng + ?Sized>(
+        vault_id: [u8; 16],
+        generation: u64,
+        (passphrase, params, code): (&Passphrase, KdfParams, &RecoveryCode),
+        keyring: &Keyring,
+        rng: &mut R,
+    ) -> Result<(Self, RootKey), HeaderError> {
+        let root = RootKey::generate(rng);
         let mut header = Self {
             vault_id,
-            generation: 1,
+            generation,
             passphrase: PassphraseSlot::wrap(&root, &vault_id, passphrase, params, rng)?,
-            recovery: RecoverySlot::wrap(&root, &vault_id, &code, rng),
+            recovery: RecoverySlot::wrap(&root, &vault_id, code, rng),
             keyring: SealedKeyring::default(),
             store: 0,
             next: None,
         };
         header.seal_keyring(&root, keyring, rng);
-        Ok((header, root, code))
+        Ok((header, root))
     }
 
     /// Reads a header file.

@@ -195,6 +195,27 @@ impl Keyring {
         std::mem::replace(&mut self.epochs, kept).len()
     }
 
+    /// For a backup: without the weekly keys, so that a backup opens nothing that was destroyed
+    /// since (docs/protocol.md section 7).
+    pub fn to_backup(&self) -> Zeroizing<Vec<u8>> {
+        let mut copy = self.duplicate();
+        copy.epochs.clear();
+        copy.encode()
+    }
+
+    /// From a backup.
+    ///
+    /// # Errors
+    /// [`HeaderError`] for anything that is not a keyring without weekly keys.
+    pub fn from_backup(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let keyring = Self::decode(bytes)?;
+        if keyring.epochs.is_empty() {
+            Ok(keyring)
+        } else {
+            Err(HeaderError::Corrupt("weekly keys in a backup"))
+        }
+    }
+
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let epochs = self
             .epochs

@@ -125,7 +125,7 @@ fn decode_passphrase_slot(value: Value) -> Result<PassphraseSlot, HeaderError> {
     })
 }
 
-fn decode_recovery_slot(value: Value) -> Result<RecoverySlot, HeaderError> {
+pub(super) fn decode_recovery_slot(value: Value) -> Result<RecoverySlot, HeaderError> {
     let mut slot = Fields::open(value, "slot")?;
     if slot.uint(1, "slot kind")? != KIND_RECOVERY {
         return Err(HeaderError::Corrupt("slot kind"));
@@ -162,22 +162,24 @@ fn decode_keyring(value: Value) -> Result<SealedKeyring, HeaderError> {
 }
 
 pub(super) fn slots(passphrase: &PassphraseSlot, recovery: &RecoverySlot) -> Value {
-    let slot = |kind: u64, kdf: Value, wrapped: &Wrapped| {
-        cbor::map([
-            (1, Value::from(kind)),
-            (2, kdf),
-            (3, cbor::bytes(wrapped.commit)),
-            (4, cbor::bytes(wrapped.nonce)),
-            (5, cbor::bytes(wrapped.ct)),
-        ])
-    };
+    let kdf = argon2id(passphrase.params, &passphrase.salt);
     Value::Array(vec![
-        slot(
-            KIND_PASSPHRASE,
-            argon2id(passphrase.params, &passphrase.salt),
-            &passphrase.wrapped,
-        ),
-        slot(KIND_RECOVERY, hkdf(&recovery.salt), &recovery.wrapped),
+        slot(KIND_PASSPHRASE, kdf, &passphrase.wrapped),
+        recovery_slot(recovery),
+    ])
+}
+
+pub(super) fn recovery_slot(recovery: &RecoverySlot) -> Value {
+    slot(KIND_RECOVERY, hkdf(&recovery.salt), &recovery.wrapped)
+}
+
+fn slot(kind: u64, kdf: Value, wrapped: &Wrapped) -> Value {
+    cbor::map([
+        (1, Value::from(kind)),
+        (2, kdf),
+        (3, cbor::bytes(wrapped.commit)),
+        (4, cbor::bytes(wrapped.nonce)),
+        (5, cbor::bytes(wrapped.ct)),
     ])
 }
 
