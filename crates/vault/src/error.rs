@@ -45,6 +45,9 @@ pub enum VaultError {
     /// A row that had to exist does not. Names the tree. Nothing of the commit was written.
     #[error("a row of `{0}` is missing")]
     Missing(&'static str),
+    /// A backup written by a newer Waxwing.
+    #[error("written by a newer version")]
+    Newer,
     /// The weekly key of a prekey was destroyed.
     #[error("the prekey's epoch was destroyed")]
     EpochGone,

@@ -259,14 +259,14 @@ fn digest(file: &mut File) -> io::Result<Digest> {
 }
 
 /// A file being written, removed unless it is kept.
-struct Draft {
-    file: File,
+pub(crate) struct Draft {
+    pub(crate) file: File,
     path: PathBuf,
     kept: bool,
 }
 
 impl Draft {
-    fn new(path: PathBuf) -> Result<Self, VaultError> {
+    pub(crate) fn new(path: PathBuf) -> Result<Self, VaultError> {
         let file = private_options().truncate(true).open(&path)?;
         Ok(Self {
             file,
@@ -276,7 +276,7 @@ impl Draft {
     }
 
     /// Makes it durable under its final name.
-    fn keep(mut self, name: &Path) -> Result<(), VaultError> {
+    pub(crate) fn keep(mut self, name: &Path) -> Result<(), VaultError> {
         self.file.sync_all()?;
         fs::rename(&self.path, name)?;
         self.kept = true;

@@ -122,6 +122,26 @@ impl Folder {
         Ok(sync_dir(&path)?)
     }
 
+    /// Marks a vault that is being restored: it counts as nothing while it has the mark.
+    pub(crate) fn begin_restoring(&self) -> Result<(), VaultError> {
+        let mark = private_options()
+            .truncate(true)
+            .open(self.dir.join(UNFINISHED))?;
+        mark.sync_all()?;
+        Ok(sync_dir(&self.dir)?)
+    }
+
+    /// Takes the mark away: the vault is whole.
+    pub(crate) fn finish_restoring(&self) -> Result<(), VaultError> {
+        fs::remove_file(self.dir.join(UNFINISHED))?;
+        Ok(sync_dir(&self.dir)?)
+    }
+
+    /// Whether this is a vault that was restored to the end.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.dir.join(HEADER).exists() && !self.dir.join(UNFINISHED).exists()
+    }
+
     /// Makes what was renamed and removed in the folder survive a power cut.
     pub(crate) fn sync(&self) -> Result<(), VaultError> {
         Ok(sync_dir(&self.dir)?)
@@ -205,6 +225,11 @@ pub(crate) enum Placed {
     Durable,
     /// The disk did not confirm it: a power cut may bring the old one back.
     Standing,
+}
+
+/// Whether a file or folder of this name is part of a vault.
+pub(crate) fn is_of_vault(name: &str) -> bool {
+    name == HEADER || name.starts_with(STORE)
 }
 
 /// Removes the folder of a store that does not count.

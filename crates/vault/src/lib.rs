@@ -4,8 +4,10 @@
 //! Vault::look(dir) → None ── Vault::create ──→ (Open, RecoveryCode)
 //!                  → Locked ── unlock ──→ Open ── lock ──→ Locked
 //!                  → InUse, Corrupt { reason }
+//! BackupFile::look(path) → Vault::restore(dir, …) → Restored::place
 //! Open:   keyring(), update_keyring(), rewrap(), replace_recovery(), store(), carriage(),
-//!         begin_rekey(), step_rekey(), finish_rekey(), undo_rekey()
+//!         begin_rekey(), step_rekey(), finish_rekey(), undo_rekey(),
+//!         begin_backup() → BackupWriter::write
 //! Store:  load, all, messages, …, commit(|tx| { tx.put(&row)?; tx.carriage().append(…)?; … })
 //! Carriage (also of Locked): outbox lanes, fetched envelopes, owed acks, watched deliveries, files
 //! ```
@@ -16,6 +18,7 @@
 //! the header's format are in `waxwing_crypto`. Carries out docs/protocol.md sections 4, 5, 6 and
 //! "sled 0.34.7, used safely".
 
+mod backup;
 mod carriage;
 mod changes;
 mod engine;
@@ -33,6 +36,7 @@ mod store;
 mod trees;
 mod vault;
 
+pub use backup::{BackupFile, BackupProgress, BackupWatcher, BackupWriter, NewVault, Restored};
 pub use carriage::{Carriage, CarriageTx};
 pub use engine::Order;
 pub use error::{UnlockError, VaultError};

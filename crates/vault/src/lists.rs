@@ -11,6 +11,8 @@ use crate::{Cursor, Listing, Order, Page, Tx, VaultError, trees};
 
 /// Schema of the index rows.
 pub(crate) const SCHEMA: u32 = 1;
+/// Length of a message's name within an index row; its envelope follows.
+pub(crate) const NAME: usize = 17;
 
 impl MailBox {
     fn places(self) -> &'static str {

@@ -75,9 +75,27 @@ pub enum Step {
     SealedAgain,
     /// Renewal: somebody's notice is sealed.
     NoticeSealed,
+    /// Backup: all is in the file that has no name yet, and on the disk.
+    BackupWritten,
+    /// Backup: the file was read back and counted.
+    BackupChecked,
+    /// Backup: the file has its name.
+    BackupPlaced,
+    /// Restoring: the folder beside is made and marked.
+    RestoreBegun,
+    /// Restoring: rows and attachments are on the disk.
+    RestoreFilled,
+    /// Restoring: the header stands.
+    RestoreHeaded,
+    /// Restoring: the vault was opened anew and counted, and has no mark.
+    RestoreChecked,
+    /// Restoring: what was in its place is renamed.
+    OldSetAside,
+    /// Restoring: it stands in its place.
+    RestoredPlaced,
 }
 
-/// Every step, in the order in which a person's change comes by it.
+/// Every step of a change of keys, in the order in which a person's change comes by it.
 #[cfg(feature = "steps")]
 pub const ALL: [Step; 35] = [
     Step::DraftOpened,
@@ -115,6 +133,21 @@ pub const ALL: [Step; 35] = [
     Step::TakenBack,
     Step::SealedAgain,
     Step::NoticeSealed,
+];
+
+/// Every step of a backup that is written, in order.
+#[cfg(feature = "steps")]
+pub const BACKUP: [Step; 3] = [Step::BackupWritten, Step::BackupChecked, Step::BackupPlaced];
+
+/// Every step of a vault that is restored, in order; a header is written between two of them.
+#[cfg(feature = "steps")]
+pub const RESTORE: [Step; 6] = [
+    Step::RestoreBegun,
+    Step::RestoreFilled,
+    Step::RestoreHeaded,
+    Step::RestoreChecked,
+    Step::OldSetAside,
+    Step::RestoredPlaced,
 ];
 
 #[cfg(feature = "steps")]

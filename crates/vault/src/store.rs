@@ -18,10 +18,10 @@ use waxwing_wire::ids::{AccountId, Digest, EnvelopeId, MessageId};
 
 use crate::carriage::{Carriage, CarriageTx};
 use crate::changes::Changes;
-use crate::engine::Change;
+use crate::engine::{Change, Op};
 use crate::keys::{KeyCell, Keys, Opened, decode, encode};
 use crate::rows::{Activity, ActivityKind, Head, LaneId, MailBox, PrekeySecret, Replay, Row};
-use crate::shared::Shared;
+use crate::shared::{Current, Shared};
 use crate::{Cursor, Listing, Page, VaultError, lists, trees};
 
 /// The sealed rows of an open vault.
@@ -187,14 +187,9 @@ impl Store {
     {
         self.shared.commit(|current| {
             let keys = self.cell.opened()?.keys;
-            let mut tx = Tx {
-                keys: &keys,
-                rng: &mut rng,
-                carriage: CarriageTx::new(Changes::new(current)),
-                activity_tail: None,
-            };
+            let mut tx = Tx::new(&keys, &mut rng, current);
             let out = work(&mut tx)?;
-            Ok((out, tx.carriage.into_ops()))
+            Ok((out, tx.into_ops()))
         })
     }
 }
@@ -214,6 +209,19 @@ pub struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
+    pub(crate) fn new(keys: &'a Keys, rng: &'a mut dyn CryptoRng, current: &'a Current) -> Self {
+        Self {
+            keys,
+            rng,
+            carriage: CarriageTx::new(Changes::new(current)),
+            activity_tail: None,
+        }
+    }
+
+    pub(crate) fn into_ops(self) -> Vec<Op> {
+        self.carriage.into_ops()
+    }
+
     /// One row as it will be after this commit.
     ///
     /// # Errors

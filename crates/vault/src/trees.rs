@@ -25,6 +25,7 @@ pub(crate) const SEALED: &[&str] = &[
     "own",
     "threads",
     "renewal",
+    "backups",
     INBOX_PLACES,
     SENT_PLACES,
     PLACED,

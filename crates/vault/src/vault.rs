@@ -19,7 +19,9 @@ use rand_core::CryptoRng;
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::vault_header::{Header, HeaderError, Keyring, RootKey};
+use waxwing_wire::ids::Digest;
 
+use crate::backup::settle;
 use crate::engine::{Engine as _, SledEngine};
 use crate::folder::{self, Folder, Placed};
 use crate::keys::{KeyCell, Keys, Opened};
@@ -62,11 +64,12 @@ pub enum Damage {
 
 impl Vault {
     /// Looks what is in `dir`. Holds the folder when there is a vault; makes the folder when it is
-    /// not there.
+    /// not there. A restored vault that a crash kept from an empty place is put there first.
     ///
     /// # Errors
     /// [`VaultError::Io`], [`VaultError::DiskFull`].
     pub fn look(dir: &Path) -> Result<State, VaultError> {
+        settle(dir)?;
         let folder = match Folder::hold(dir) {
             Err(VaultError::InUse) => return Ok(State::InUse),
             folder => folder?,
@@ -278,6 +281,11 @@ impl Open {
     /// Generation of the header. Grows at every write; a backup names the one it holds.
     pub fn generation(&self) -> u64 {
         self.header.generation()
+    }
+
+    /// Names the recovery slot: a backup with the same one is opened by the same recovery code.
+    pub fn recovery_id(&self) -> Digest {
+        self.header.recovery_id()
     }
 
     /// Random name of this vault.

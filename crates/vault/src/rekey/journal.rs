@@ -50,6 +50,11 @@ impl Journal {
         Self { is_on, next: None }
     }
 
+    /// A re-key is under way.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     pub(super) fn start(&mut self) {
         self.is_on = true;
     }

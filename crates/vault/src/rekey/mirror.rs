@@ -10,16 +10,14 @@ use zeroize::Zeroizing;
 use crate::engine::{Change, Engine, Op};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, Contact, Draft, MailBox, Message, OwnCard, PrekeySecret, Renewal, Replay, Row, Thread,
+    Activity, Backup, Contact, Draft, MailBox, Message, OwnCard, PrekeySecret, Renewal, Replay,
+    Row, Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OWED, PLACED, PLAIN, SENT_PLACES, SUBMISSIONS,
     UNOPENED, WATCH,
 };
 use crate::{VaultError, lists};
-
-/// Length of a message's name within an index row.
-const NAME: usize = 17;
 
 /// A row of the old store: its tree, its key there, what it is now, and what it was if it is gone.
 #[derive(Clone, Copy)]
@@ -70,6 +68,7 @@ impl<'a> Mirror<'a> {
             Renewal::TREE => self.hidden::<Renewal>(row),
             Replay::TREE => self.hidden::<Replay>(row),
             Draft::TREE => self.hidden::<Draft>(row),
+            Backup::TREE => self.hidden::<Backup>(row),
             PrekeySecret::TREE => self.prekey(row),
             Message::TREE => self.message(row),
             Activity::TREE => self.numbered(row, Activity::SCHEMA).map(drop),
@@ -162,7 +161,7 @@ impl<'a> Mirror<'a> {
     /// The way from an envelope to its message.
     fn envelope(&mut self, row: OldRow<'_>) -> Result<(), VaultError> {
         if let Some(plain) = self.open(row, lists::SCHEMA)? {
-            match plain.get(NAME..) {
+            match plain.get(lists::NAME..) {
                 Some([]) | None => self.is_old_index = true,
                 Some(envelope) => {
                     let value = row.now.map(|_| plain.as_slice());
@@ -189,7 +188,7 @@ impl<'a> Mirror<'a> {
             return self.put_hidden(ENVELOPES, lists::SCHEMA, envelope, None);
         };
         let name = self.from.open(ENVELOPES, lists::SCHEMA, &key, &stored)?;
-        if name.len() > NAME {
+        if name.len() > lists::NAME {
             return Ok(());
         }
         let value = [name.as_slice(), envelope].concat();

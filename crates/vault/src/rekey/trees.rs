@@ -1,7 +1,7 @@
 //! Which tree comes into the next store how.
 
 use crate::rows::{
-    Activity, Contact, Draft, Message, OwnCard, PrekeySecret, Renewal, Replay, Row, Thread,
+    Activity, Backup, Contact, Draft, Message, OwnCard, PrekeySecret, Renewal, Replay, Row, Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OUTBOX, OWED, PLACED, PLAIN, SENT_PLACES,
@@ -16,6 +16,7 @@ pub(super) const FOLLOWED: &[&str] = &[
     Renewal::TREE,
     Replay::TREE,
     Draft::TREE,
+    Backup::TREE,
     Activity::TREE,
     PrekeySecret::TREE,
     Message::TREE,

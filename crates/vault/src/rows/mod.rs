@@ -10,6 +10,7 @@
 use crate::{Tx, VaultError};
 
 mod activity;
+mod backup;
 mod carriage;
 mod contact;
 mod draft;
@@ -20,6 +21,7 @@ mod renewal;
 mod replay;
 
 pub use activity::{Activity, ActivityKind};
+pub use backup::{Backup, BackupId};
 pub use carriage::{
     Incoming, LaneId, Outgoing, OutgoingId, OutgoingState, OwedAck, Place, Relay, Upload, Watch,
 };
