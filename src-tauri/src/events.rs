@@ -44,6 +44,8 @@ event!(/// A new root key for the whole vault began, moved on, stopped or ended.
     RekeyChanged {});
 event!(/// The replacement of the account's keys, or who has heard of it, moved on.
     RenewalChanged {});
+event!(/// A backup began, moved on or ended, or the list of them changed.
+    BackupChanged {});
 event!(/// A file moved on.
 TransferChanged {
     /// Draft or message id.
@@ -82,6 +84,7 @@ pub(crate) fn tell(app: &AppHandle, change: Change) {
         Change::Settings => SettingsChanged {}.emit(app),
         Change::Rekey => RekeyChanged {}.emit(app),
         Change::Renewal => RenewalChanged {}.emit(app),
+        Change::Backup => BackupChanged {}.emit(app),
         Change::Transfer {
             owner,
             file,

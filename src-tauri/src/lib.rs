@@ -45,7 +45,7 @@ fn profile_name(name: &str) -> Result<String, String> {
 
 /// Every command and event, for the handler and for the face's generated bindings.
 fn interface() -> Builder<tauri::Wry> {
-    use commands::{contacts, envelopes, keys, onboarding, settings, vault};
+    use commands::{backups, contacts, envelopes, keys, onboarding, settings, vault};
     Builder::<tauri::Wry>::new()
         // One shape for both directions; times and sizes stay below 2⁵³.
         .disable_serde_phases()
@@ -61,6 +61,7 @@ fn interface() -> Builder<tauri::Wry> {
             vault::suggest_passphrase,
             vault::passphrase_strength,
             vault::unlock_time,
+            vault::word_list,
             onboarding::choose_identity,
             onboarding::back_to_identity,
             onboarding::create_vault,
@@ -124,6 +125,13 @@ fn interface() -> Builder<tauri::Wry> {
             keys::publish_revocation,
             keys::export_card,
             keys::activity,
+            backups::backups,
+            backups::forget_backup,
+            backups::write_backup,
+            backups::backup_progress,
+            backups::cancel_backup,
+            backups::choose_backup,
+            backups::restore_backup,
         ])
         .events(collect_events![
             events::StageChanged,
@@ -134,6 +142,7 @@ fn interface() -> Builder<tauri::Wry> {
             events::SettingsChanged,
             events::RekeyChanged,
             events::RenewalChanged,
+            events::BackupChanged,
             events::TransferChanged,
             events::FilesDropped,
             events::Reopened,
@@ -282,6 +291,9 @@ mod tests {
             "continue_rekey",
             "undo_rekey",
             "activity",
+            "backups",
+            "forget_backup",
+            "write_backup",
         ] {
             assert!(!main.contains(act), "the main window may {act}");
         }

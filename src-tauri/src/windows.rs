@@ -8,7 +8,7 @@ use waxwing_client::App;
 pub(crate) const MAIN: &str = "main";
 
 /// The keys window's label, as `capabilities/keys.json` names it.
-const KEYS: &str = "keys";
+pub(crate) const KEYS: &str = "keys";
 
 /// Opens the main window.
 pub(crate) fn open_main(app: &AppHandle, profile: &str) -> tauri::Result<()> {

@@ -1,5 +1,6 @@
 //! The parts together: one profile, its vault, its line and its loops.
 
+use crate::backup::BackingUp;
 use crate::chance::Chance;
 use crate::changes::{Changes, Teller};
 use crate::clock::{Clock, SystemClock};
@@ -90,6 +91,7 @@ pub struct Inner {
     /// The recovery code between being shown and being typed back.
     pub(crate) shown_code: Mutex<Option<RecoveryCode>>,
     pub(crate) rekeying: Mutex<Rekeying>,
+    pub(crate) backing_up: Mutex<BackingUp>,
     /// What stretching a passphrase costs here, measured once.
     pub(crate) calibrated: OnceCell<(KdfParams, UnlockTime)>,
     pub(crate) failed_unlocks: AtomicU64,
@@ -172,6 +174,7 @@ impl App {
             vault: Arc::new(tokio::sync::Mutex::new(looked)),
             shown_code: Mutex::default(),
             rekeying: Mutex::default(),
+            backing_up: Mutex::default(),
             calibrated: OnceCell::new(),
             failed_unlocks: AtomicU64::new(0),
             signing: tokio::sync::RwLock::default(),
@@ -331,6 +334,7 @@ impl From<VaultError> for Failure {
             VaultError::RekeyUnderWay => Self::RekeyUnderWay,
             VaultError::NotEnoughMemory { .. } => Self::NotEnoughMemory,
             VaultError::DiskFull => Self::DiskFull,
+            VaultError::Newer => Self::BackupNewer,
             VaultError::Cancelled => Self::Cancelled,
             VaultError::Missing(_) | VaultError::NoRekey => Self::NotFound,
             VaultError::Corrupt(what) | VaultError::DoesNotOpen(what) => {

@@ -50,6 +50,21 @@ pub enum Failure {
     /// Not a revocation of this account's present key.
     #[error("not a revocation of this account's present key")]
     RevocationInvalid,
+    /// A backup is being written or restored.
+    #[error("a backup is being written or restored")]
+    BackupUnderWay,
+    /// Nothing can be written at the place that was chosen.
+    #[error("nothing can be written there")]
+    PlaceUnwritable,
+    /// Another kind of file, or one whose beginning is damaged.
+    #[error("not a backup")]
+    NotABackup,
+    /// The backup was altered or cut off.
+    #[error("the backup is damaged")]
+    BackupDamaged,
+    /// The backup was written by a newer Waxwing.
+    #[error("the backup was written by a newer version")]
+    BackupNewer,
     /// The recovery words differ from the code.
     #[error("the recovery words do not match (group {group})")]
     RecoveryMismatch {

@@ -10,6 +10,7 @@
 //! | `vault`, `onboarding` | opening, closing, setting up |
 //! | `keys`, `rekey` | another passphrase, the activity list; a new root key for the whole vault |
 //! | `renewal` | new keys for the account, its revocation, and who has heard of it |
+//! | `backup` | one sealed file of all that is here; a vault made of it |
 //! | `drafts`, `compose`, `sealing` | writing, sending |
 //! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
@@ -29,6 +30,7 @@ pub mod view;
 
 mod app;
 mod backoff;
+mod backup;
 mod call;
 mod chance;
 mod changes;
@@ -62,3 +64,4 @@ mod watch;
 pub use app::{App, Config};
 pub use changes::Changes;
 pub use failure::Failure;
+pub use waxwing_crypto::recovery::word_list;

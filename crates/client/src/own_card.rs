@@ -1,6 +1,7 @@
 //! Our own card and name at a relay.
 
 use crate::app::App;
+use crate::directory;
 use crate::failure::Failure;
 use crate::line::{self, Line, LineError};
 use crate::prekeys::own_card;
@@ -11,7 +12,7 @@ use waxwing_vault::rows::{ActivityKind, Contact, OwnCard};
 use waxwing_wire::card::Card;
 use waxwing_wire::ids::Digest;
 use waxwing_wire::limits::MAX_CARD_LIFE;
-use waxwing_wire::pin::{Pin, Verdict};
+use waxwing_wire::pin::{self, Pin, Verdict};
 use waxwing_wire::problem::Slug;
 
 /// A card is renewed when it has less than this left.
@@ -32,8 +33,6 @@ impl App {
     /// Makes a relay show our newest card; renews a card that ends soon. What it shows in the end is the
     /// answer: a card that is neither ours nor an earlier one of ours stays there, and a person is told.
     pub(crate) async fn publish_own_card(&self, line: &Line) -> Result<RelayShows, Failure> {
-        self.renew_own_card().await?;
-        let own = self.own().await?;
         let account = self.signer().ok_or(Failure::Locked)?.account;
         let mut there = match line.card(&account).await {
             Ok(card) => Some(card),
@@ -45,6 +44,11 @@ impl App {
             }
             Err(error) => return Err(error.into()),
         };
+        if let Some(shown) = &there {
+            self.follow_own_card(shown.clone()).await?;
+        }
+        self.renew_own_card().await?;
+        let own = self.own().await?;
         loop {
             let shows = there
                 .as_deref()
@@ -105,6 +109,52 @@ impl App {
                 return Ok(());
             }
             store.commit(&mut rng, |tx| Ok(tx.put(&Contact { address, ..me })?))
+        })
+        .await
+    }
+
+    /// Takes over a newer card that our own key signed: the one before was renewed after the backup
+    /// was made that this vault was restored from. Renewing the older one would fork it.
+    async fn follow_own_card(&self, shown: Vec<u8>) -> Result<(), Failure> {
+        let signer = self.signer().ok_or(Failure::Locked)?;
+        let own = self.own().await?;
+        if shown == own.card {
+            return Ok(());
+        }
+        let known = own_card(&own)?;
+        let Ok(card) = Card::decode(&shown) else {
+            return Ok(());
+        };
+        let version = card.body().version;
+        let lists_us = card.body().device(&signer.device).is_some_and(|device| {
+            device.mailbox == signer.mailbox && device.transport == *signer.key.public()
+        });
+        let verdict = Pin::of(&known).judge(card, self.now());
+        if !lists_us
+            || !matches!(
+                verdict,
+                Verdict::Accepted {
+                    change: pin::Change::Newer,
+                    ..
+                }
+            )
+        {
+            return Ok(());
+        }
+        let mut rng = self.chance.draw();
+        let now = self.now();
+        self.with_store(move |store| {
+            store.commit(&mut rng, |tx| {
+                let mut own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+                own.card.clone_from(&shown);
+                own.version = version;
+                tx.put(&own)?;
+                let mut me = tx
+                    .load::<Contact>(&signer.account)?
+                    .ok_or(Failure::NotFound)?;
+                directory::judge(&mut me, &shown, now);
+                Ok(tx.put(&me)?)
+            })
         })
         .await
     }

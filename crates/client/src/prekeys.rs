@@ -118,10 +118,15 @@ async fn look_after(app: &App) -> Result<(), Failure> {
 pub(crate) async fn restock(app: &App, line: &Line) -> Result<(), Failure> {
     let stock = line.prekey_stock().await?;
     let now = app.now();
-    let signed_is_old = stock
-        .signed_until
-        .is_none_or(|until| until < now + SIGNED_LIFE - SIGNED_PREKEY_TURN);
-    let missing = if stock.one_time_waiting <= STOCK / 2 {
+    let is_ours = app.with_store(move |store| signed_here(store, stock.signed_until));
+    let is_ours = is_ours.await?;
+    let signed_is_old = !is_ours
+        || stock
+            .signed_until
+            .is_none_or(|until| until < now + SIGNED_LIFE - SIGNED_PREKEY_TURN);
+    let missing = if !is_ours {
+        STOCK
+    } else if stock.one_time_waiting <= STOCK / 2 {
         STOCK - stock.one_time_waiting
     } else {
         0
@@ -172,6 +177,14 @@ async fn make(app: &App, kind: WireKind, count: u64, now: u64) -> Result<Vec<Vec
         maker.make(store, kind, count)
     })
     .await
+}
+
+/// Whether the secret half of the signed prekey at the relay is here. After a restored backup it is
+/// not, nor those of the one-time prekeys: what is sealed to these is asked for again.
+fn signed_here(store: &Store, until: Option<u64>) -> Result<bool, Failure> {
+    let rows = store.all::<PrekeySecret>()?;
+    let mut signed = rows.iter().filter(|row| row.kind == PrekeyKind::Signed);
+    Ok(until.is_none() || signed.any(|row| Some(row.not_after) == until))
 }
 
 struct Maker<'a> {

@@ -132,7 +132,8 @@ fn at(choice: &RelayChoice) -> String {
     }
 }
 
-fn choice(at: String) -> RelayChoice {
+/// The relay that is written so in the vault.
+pub(crate) fn choice(at: String) -> RelayChoice {
     if at == HERE {
         RelayChoice::ThisComputer
     } else {

@@ -18,7 +18,7 @@ pub(crate) fn load(dir: &Path) -> std::io::Result<Settings> {
     }
 }
 
-fn save(dir: &Path, settings: &Settings) -> std::io::Result<()> {
+pub(crate) fn save(dir: &Path, settings: &Settings) -> std::io::Result<()> {
     crate::onboarding::replace(
         dir,
         FILE,

@@ -1,6 +1,7 @@
 //! Opening and closing the vault, and the stage that the whole window stands on.
 
 use crate::app::{App, Inner, blocking, held};
+use crate::backup::own_name;
 use crate::failure::Failure;
 use crate::letters::outbox_count;
 use crate::line::Signer;
@@ -95,7 +96,12 @@ impl App {
                     .map_or(0, |carriage| outbox_count(carriage).unwrap_or(u32::MAX)),
                 after_start: known.signer.is_none(),
             },
-            Vaulted::Open(_) => progress.map_or(Stage::Open, shown),
+            Vaulted::Open(open) => progress.map_or(Stage::Open, |mut progress| {
+                if progress.step == OnboardingStep::Restored {
+                    progress.name = own_name(open);
+                }
+                shown(progress)
+            }),
             Vaulted::Absent => progress.map_or(Stage::Welcome, shown),
         }
     }
@@ -164,6 +170,7 @@ impl App {
                 app.know().store = None;
                 app.transfers.cancel_all();
                 held(&app.rekeying).forget();
+                held(&app.backing_up).stop();
                 *vault = Vaulted::Locked(locked);
             }
             Ok(())
@@ -233,28 +240,10 @@ impl App {
         let app = self.clone();
         let mut vault = Arc::clone(&self.vault).lock_owned().await;
         blocking(move || {
-            {
-                let mut known = app.know();
-                known.store = None;
-                known.carriage = None;
-                known.signer = None;
-            }
-            held(&app.rekeying).forget();
-            // The loops let go of the folder when they are woken; then it can be renamed.
+            app.forget_vault();
             drop(vault.take());
             let today = app.today();
-            let mut renamed = Vault::start_over(&app.dir, &today);
-            for _ in 0..LET_GO_TRIES {
-                if !matches!(renamed, Err(VaultError::InUse)) {
-                    break;
-                }
-                app.wakers.inbox.notify_one();
-                app.wakers.left.notify_one();
-                app.wakers.outbox.notify_one();
-                app.wakers.watch.notify_one();
-                std::thread::sleep(LET_GO_PAUSE);
-                renamed = Vault::start_over(&app.dir, &today);
-            }
+            let renamed = let_go(&app, || Vault::start_over(&app.dir, &today));
             *vault = Vaulted::look(&app.dir);
             app.know().carriage = vault.carriage();
             renamed.map_err(Failure::from)?;
@@ -355,7 +344,7 @@ impl App {
         });
     }
 
-    async fn announce_open(&self) -> Result<Stage, Failure> {
+    pub(crate) async fn announce_open(&self) -> Result<Stage, Failure> {
         self.still_here();
         self.open_soon();
         let app = self.clone();
@@ -379,6 +368,17 @@ impl App {
 }
 
 impl Inner {
+    /// Drops every handle of a vault that is given up.
+    pub(crate) fn forget_vault(&self) {
+        {
+            let mut known = self.know();
+            known.store = None;
+            known.carriage = None;
+            known.signer = None;
+        }
+        held(&self.rekeying).forget();
+    }
+
     /// Makes what the open vault gives known to the questions and loops.
     pub(crate) fn opened(&self, open: &Open, how: ActivityKind) {
         self.resume_renewal(open);
@@ -428,6 +428,27 @@ impl Inner {
     }
 }
 
+/// Renames the folder of a vault that this process gives up: the loops let go of it when they are
+/// woken.
+pub(crate) fn let_go<T>(
+    app: &Inner,
+    rename: impl Fn() -> Result<T, VaultError>,
+) -> Result<T, VaultError> {
+    let mut renamed = rename();
+    for _ in 0..LET_GO_TRIES {
+        if !matches!(renamed, Err(VaultError::InUse)) {
+            break;
+        }
+        app.wakers.inbox.notify_one();
+        app.wakers.left.notify_one();
+        app.wakers.outbox.notify_one();
+        app.wakers.watch.notify_one();
+        std::thread::sleep(LET_GO_PAUSE);
+        renamed = rename();
+    }
+    renamed
+}
+
 /// Locks the vault when nobody was here for as long as the person chose.
 pub(crate) async fn lock_when_idle(app: App) {
     loop {
@@ -475,7 +496,12 @@ fn cost(took: Duration, params: KdfParams) -> UnlockTime {
 fn renew_code(app: &Inner, open: &mut Open, passphrase: &Passphrase) -> Result<(), Failure> {
     let unconfirmed = onboarding::load(&app.dir)
         .map_err(disk)?
-        .is_some_and(|progress| progress.step != OnboardingStep::Done);
+        .is_some_and(|progress| {
+            !matches!(
+                progress.step,
+                OnboardingStep::Done | OnboardingStep::Restored
+            )
+        });
     if unconfirmed {
         let code = open.replace_recovery(passphrase, &mut app.chance.draw())?;
         *held(&app.shown_code) = Some(code);

@@ -4,11 +4,13 @@
 //! from these types). Times are milliseconds since the Unix epoch, sizes are bytes and ids are
 //! lower-case hex; both stay far below 2⁵³, up to which JavaScript reads them without loss.
 
+mod backups;
 mod envelopes;
 mod keys;
 mod people;
 mod settings;
 
+pub use backups::*;
 pub use envelopes::*;
 pub use keys::*;
 pub use people::*;
@@ -75,6 +77,8 @@ pub enum OnboardingStep {
     Recovery,
     /// All set up; offers a test envelope.
     Done,
+    /// Restored from a backup: what now holds for the computer that it came from.
+    Restored,
 }
 
 /// Which relay carries the envelopes.
@@ -224,6 +228,8 @@ pub enum Change {
     Rekey,
     /// The replacement of the account's keys, or who has heard of it.
     Renewal,
+    /// A backup began, moved on or ended, or the list of them changed.
+    Backup,
     /// A file moved on.
     Transfer {
         /// Draft or message id.

@@ -3,6 +3,7 @@
 //! An **ask** is a noun, a **do** is a verb. Nothing is decided here. Which window may call which
 //! command stands in `capabilities/`.
 
+pub(crate) mod backups;
 pub(crate) mod contacts;
 pub(crate) mod envelopes;
 pub(crate) mod keys;

@@ -77,6 +77,13 @@ pub(crate) async fn passphrase_strength(passphrase: String) -> Result<Strength, 
     )))
 }
 
+/// All words that a recovery code is made of, to complete what is typed without asking again.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn word_list() -> Result<Vec<&'static str>, Failure> {
+    Ok(waxwing_client::word_list().to_vec())
+}
+
 /// What unlocking costs on this computer.
 #[tauri::command]
 #[specta::specta]

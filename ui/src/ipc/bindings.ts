@@ -25,6 +25,8 @@ export const commands = {
 	passphraseStrength: (passphrase: string) => typedError<Strength, Failure>(__TAURI_INVOKE("passphrase_strength", { passphrase })),
 	/**  What unlocking costs on this computer. */
 	unlockTime: () => typedError<UnlockTime, Failure>(__TAURI_INVOKE("unlock_time")),
+	/**  All words that a recovery code is made of, to complete what is typed without asking again. */
+	wordList: () => typedError<string[], Failure>(__TAURI_INVOKE("word_list")),
 	/**  Keeps the chosen name and relay. */
 	chooseIdentity: (name: string, relay: RelayChoice) => typedError<Stage, Failure>(__TAURI_INVOKE("choose_identity", { name, relay })),
 	/**  Back to name and relay. */
@@ -157,10 +159,25 @@ export const commands = {
 	exportCard: () => typedError<string, Failure>(__TAURI_INVOKE("export_card")),
 	/**  Part of the list of what was done with the keys, newest first. */
 	activity: (cursor: string | null, limit: number) => typedError<Page<ActivityLine>, Failure>(__TAURI_INVOKE("activity", { cursor, limit })),
+	/**  The backups that were written, newest first. */
+	backups: () => typedError<BackupRow[], Failure>(__TAURI_INVOKE("backups")),
+	/**  Takes a backup off the list; the file stays. */
+	forgetBackup: (id: string) => typedError<BackupRow[], Failure>(__TAURI_INVOKE("forget_backup", { id })),
+	/**  Writes a backup where the person says; none when he does not. */
+	writeBackup: () => typedError<BackupRow[] | null, Failure>(__TAURI_INVOKE("write_backup")),
+	/**  How far one that is being written or restored is. */
+	backupProgress: () => typedError<BackupWork | null, Failure>(__TAURI_INVOKE("backup_progress")),
+	/**  Stops it. */
+	cancelBackup: () => typedError<null, Failure>(__TAURI_INVOKE("cancel_backup")),
+	/**  Lets the person choose a backup to restore; none when he does not. */
+	chooseBackup: () => typedError<ChosenBackup | null, Failure>(__TAURI_INVOKE("choose_backup")),
+	/**  Makes a vault of the chosen backup. */
+	restoreBackup: (words: string, newPassphrase: string, althoughWeak: boolean) => typedError<Stage, Failure>(__TAURI_INVOKE("restore_backup", { words, newPassphrase, althoughWeak })),
 };
 
 /** Events */
 export const events = {
+	backupChanged: makeEvent<BackupChanged, BackupChanged>("backup-changed"),
 	contactsChanged: makeEvent<ContactsChanged, ContactsChanged>("contacts-changed"),
 	draftsChanged: makeEvent<DraftsChanged, DraftsChanged>("drafts-changed"),
 	envelopesChanged: makeEvent<EnvelopesChanged, EnvelopesChanged>("envelopes-changed"),
@@ -238,6 +255,66 @@ export type ActivityLine = {
 	kind: ActivityKind,
 	/**  To what: a name, a file, a number. Empty when the kind says all. */
 	about: string,
+};
+
+/**  A backup began, moved on or ended, or the list of them changed. */
+export type BackupChanged = Record<string, never>;
+
+/**  Which recovery code opens a backup. No passphrase does. */
+export type BackupCode = 
+/**  The one that the person has. */
+{ kind: "present" } | 
+/**  One that was replaced since. */
+{ kind: "replaced"; 
+/**  When, as far as the list of what was done says. */
+at: number | null };
+
+/**  One backup that was written. */
+export type BackupRow = {
+	/**  Its name in the list. */
+	id: string,
+	/**  Where it was put. */
+	place: string,
+	/**  Whether there is still a file. */
+	isThere: boolean,
+	/**  When it was made. */
+	madeAt: number,
+	/**  Generation of the vault then. */
+	generation: number,
+	/**  Length of the file. */
+	size: number,
+	/**  Messages in it. */
+	messages: number,
+	/**  Contacts in it. */
+	contacts: number,
+	/**  Attachments in it. */
+	files: number,
+	/**  What opens it. */
+	code: BackupCode,
+};
+
+/**  A backup being written or restored. */
+export type BackupWork = {
+	/**  Of the part that it is in. */
+	percent: number,
+	/**  The second part: what was written is read from the disk and counted. */
+	isChecking: boolean,
+	/**  A vault is made of a backup; else a backup is written. */
+	isRestoring: boolean,
+};
+
+/**  What a file says of itself before it was opened. */
+export type ChosenBackup = {
+	/**  The file's name. */
+	name: string,
+	/**  When it was made. */
+	madeAt: number,
+	/**  Generation of the vault then. */
+	generation: number,
+	/**  The vault that it is of. */
+	vault: string,
+	/**  Length of the file. */
+	size: number,
 };
 
 /**  What is known of a contact's key. */
@@ -432,6 +509,16 @@ score: number } |
 { kind: "keyCodeDiffers" } | 
 /**  Not a revocation of this account's present key. */
 { kind: "revocationInvalid" } | 
+/**  A backup is being written or restored. */
+{ kind: "backupUnderWay" } | 
+/**  Nothing can be written at the place that was chosen. */
+{ kind: "placeUnwritable" } | 
+/**  Another kind of file, or one whose beginning is damaged. */
+{ kind: "notABackup" } | 
+/**  The backup was altered or cut off. */
+{ kind: "backupDamaged" } | 
+/**  The backup was written by a newer Waxwing. */
+{ kind: "backupNewer" } | 
 /**  The recovery words differ from the code. */
 { kind: "recoveryMismatch"; 
 /**  The group that differs, or holds a word that is in no code; from 0. */
@@ -636,7 +723,9 @@ export type OnboardingStep =
 /**  Recovery code. */
 "recovery" | 
 /**  All set up; offers a test envelope. */
-"done";
+"done" | 
+/**  Restored from a backup: what now holds for the computer that it came from. */
+"restored";
 
 /**  How far an outgoing envelope is, for one recipient. */
 export type OutgoingState = 
