@@ -26,7 +26,7 @@ bench: setup setup-tests face ## our figures beside their peers', in one run
 package: setup ## a Debian package under target/release/bundle/deb
 	npm --prefix ui exec -- tauri build --bundles deb
 
-kills: setup ## N times kill -9 of who sends and opens, then the count of what was lost; WHAT=rotation: of who changes keys
+kills: setup ## N times kill -9 of who sends and opens, then the count of what was lost; WHAT=rotation: of who changes keys; WHAT=backup: of who backs up
 	cargo run --quiet --release -p waxwing-tests --bin kills -- --what $(WHAT) --kills $(N)
 
 memory-after-lock: setup-tests face ## what is left in the app's memory after locking

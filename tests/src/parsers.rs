@@ -1,8 +1,10 @@
 //! Every parser of bytes that others control, with the one property that all of them hold: what is
 //! accepted is exactly what would be encoded. Shared by the property tests and by `fuzz/`.
 
+use waxwing_crypto::backup::Record;
 use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
+use waxwing_crypto::vault_header::BackupHeader;
 use waxwing_wire::address::Address;
 use waxwing_wire::card::{Card, CardBody};
 use waxwing_wire::cbor;
@@ -32,6 +34,15 @@ pub const PARSERS: &[(&str, Parser)] = &[
             bytes,
             &CardBody::decode(bytes).ok()?.encode(),
         ))
+    }),
+    ("backup header", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &BackupHeader::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("backup record", |bytes| {
+        Some(Record::decode(bytes).ok()?.encode())
     }),
     ("prekey", |bytes| {
         Some(Prekey::decode(bytes).ok()?.as_bytes().to_vec())

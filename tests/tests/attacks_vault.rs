@@ -23,7 +23,9 @@ use waxwing_crypto::vault_header::{
 use waxwing_vault::rows::{
     Contact, Draft, DraftId, LaneId, MailBox, Message, Place, PrekeyKind, PrekeySecret, Replay,
 };
-use waxwing_vault::{Open, Page, RekeyStep, State, UnlockError, Vault, VaultError};
+use waxwing_vault::{
+    BackupFile, NewVault, Open, Page, RekeyStep, State, UnlockError, Vault, VaultError,
+};
 use waxwing_wire::ids::{
     AccountId, AttachmentId, ConversationId, DeviceId, Digest, KeyId, MailboxId, MessageId,
 };
@@ -763,4 +765,83 @@ fn the_old_passphrase_and_header_open_nothing_of_a_rekeyed_store() {
     );
     let page = open.store().messages(MailBox::Inbox, &Page::newest(10));
     assert!(matches!(page, Err(VaultError::DoesNotOpen(_))));
+}
+
+fn back_up(home: &mut Home, open: &Open, name: &str) -> PathBuf {
+    let place = home.place.path().join(name);
+    let writer = open.begin_backup(1, &mut home.rng).unwrap();
+    writer.write(&place, &mut |_| true).unwrap();
+    place
+}
+
+fn restore(
+    home: &mut Home,
+    dir: &Path,
+    file: &Path,
+    code: &RecoveryCode,
+) -> Result<(), VaultError> {
+    let new = NewVault {
+        code,
+        passphrase: &Passphrase::new("another passphrase of now"),
+        params: KdfParams::FLOOR,
+        now: 2,
+    };
+    let file = BackupFile::look(file)?;
+    let restored = Vault::restore(dir, &file, &new, &mut |_| true, &mut home.rng)?;
+    restored.place("aside").map(drop)
+}
+
+/// Neither the passphrase of then nor that of now, nor the slot of it, is of any use with a backup;
+/// nor is the code of another vault or the one that came after.
+#[test]
+fn no_passphrase_and_no_other_code_opens_a_backup() {
+    let mut home = Home::new();
+    let (mut open, code) = home.create();
+    let file = back_up(&mut home, &open, "one");
+    let bytes = fs::read(&file).unwrap();
+
+    // The whole of the passphrase slot: salt, commitment, wrapped key. None of it leaves.
+    let header: Value = ciborium::from_reader(fs::read(home.header()).unwrap().as_slice()).unwrap();
+    let slots = field(&header, 4).as_array().unwrap().clone();
+    let salt = field(field(&slots[0], 2), 5).as_bytes().unwrap().clone();
+    let wrapped = [3, 4, 5].map(|label| field(&slots[0], label).as_bytes().unwrap().clone());
+    for part in wrapped.iter().chain([&salt]) {
+        assert!(!bytes.windows(part.len()).any(|window| window == part));
+    }
+    let code_of_slot = field(&slots[1], 3).as_bytes().unwrap().clone();
+    assert!(bytes.windows(32).any(|window| window == code_of_slot));
+
+    let dir = home.place.path().join("elsewhere");
+    let other = RecoveryCode::generate(&mut home.rng);
+    let refused = restore(&mut home, &dir, &file, &other);
+    assert_eq!(refused, Err(VaultError::WrongPassphrase));
+    let current = Passphrase::new(PASSPHRASE);
+    let next = open.replace_recovery(&current, &mut home.rng).unwrap();
+    let refused = restore(&mut home, &dir, &file, &next);
+    assert_eq!(refused, Err(VaultError::WrongPassphrase));
+    assert!(!dir.exists());
+    assert_eq!(restore(&mut home, &dir, &file, &code), Ok(()));
+    assert!(unlock(&dir, PASSPHRASE).is_err());
+}
+
+/// Destroying a week's key here is worth nothing if a backup brings it back.
+#[test]
+fn a_backup_brings_no_destroyed_key_back() {
+    let mut home = Home::new();
+    let (open, code) = home.create();
+    let store = open.store();
+    store
+        .commit(&mut home.rng, |tx| tx.put(&prekey(1)))
+        .unwrap();
+    let week = *open.keyring().epoch(EPOCH).unwrap().expose();
+    let file = back_up(&mut home, &open, "one");
+    let dir = home.place.path().join("elsewhere");
+    restore(&mut home, &dir, &file, &code).unwrap();
+    let copy = unlock(&dir, "another passphrase of now").unwrap();
+    assert_eq!(copy.keyring().epochs().count(), 0);
+    assert_eq!(copy.store().count::<PrekeySecret>(), Ok(0));
+    drop(copy);
+    for secret in [week.to_vec(), vec![0xC7; 64]] {
+        assert_eq!(appears(&dir, &secret), None);
+    }
 }

@@ -7,14 +7,18 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
+use waxwing_crypto::backup::Record;
+use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::request::sign_request;
 use waxwing_crypto::retry::sign_retry;
 use waxwing_crypto::revocation::sign_revocation;
+use waxwing_crypto::vault_header::{AccountSeed, DeviceSeed, Header, Keyring, TransportSeed};
 use waxwing_tests::parsers::{PARSERS, check_all};
 use waxwing_tests::people::{NOW, Person, header};
 use waxwing_wire::cose_key::Suite;
+use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, MailboxId};
 use waxwing_wire::request::{Params, Target};
 use waxwing_wire::retry::{RetryBody, RetryReason};
 
@@ -49,6 +53,8 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut notice = alice.message(&[&bob], "");
     notice.body = waxwing_crypto::message::Body::KeyNotice { version: 2 };
     valid.push(notice.encode().to_vec());
+    valid.push(backup_header());
+    valid.extend(records().iter().map(Record::encode));
     let target = Target {
         method: "GET",
         authority: "relay.example",
@@ -71,6 +77,44 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 /// A change to valid bytes.
+fn backup_header() -> Vec<u8> {
+    let keyring = Keyring::new(
+        AccountId::new([1; 32]),
+        DeviceId::new([2; 16]),
+        MailboxId::new([3; 16]),
+        AccountSeed::new([4; 32]),
+        DeviceSeed::new([5; 32]),
+        TransportSeed::new([6; 32]),
+    );
+    let passphrase = Passphrase::new("one");
+    let vault = Header::create(&passphrase, KdfParams::FLOOR, &keyring, &mut rand::rng());
+    vault.unwrap().0.backup(NOW).encode()
+}
+
+fn records() -> [Record; 5] {
+    [
+        Record::Keyring { length: 300 },
+        Record::Row {
+            tree: "contacts".into(),
+            schema: 1,
+            length: 70_000,
+        },
+        Record::Carried {
+            tree: "carriage/plain".into(),
+            key: b"relays".to_vec(),
+            length: 9,
+        },
+        Record::File {
+            id: AttachmentId::new([7; 16]),
+            length: 1 << 33,
+        },
+        Record::End {
+            rows: [("own".to_owned(), 1), ("contacts".to_owned(), 2)].into(),
+            files: 5,
+        },
+    ]
+}
+
 #[derive(Debug, Clone)]
 enum Change {
     Flip(prop::sample::Index, u8),

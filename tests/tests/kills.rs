@@ -35,3 +35,8 @@ fn what_is_killed_while_its_keys_change_opens_one_way_and_loses_nothing() {
         " lost=0 unopenable=0 both_open=0",
     );
 }
+
+#[test]
+fn what_is_killed_while_it_backs_up_or_restores_leaves_the_old_or_the_new() {
+    kills("backup", "kills=10 steps=10/", " lost=0 unopenable=0");
+}

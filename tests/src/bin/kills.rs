@@ -7,13 +7,17 @@
 //! line is `kills=N steps=S/S changed=C rekeyed=R undone=U renewed=K acked=A lost=0 unopenable=0
 //! both_open=0`.
 //!
-//! It fails when a count after `acked` is not 0. `--seed` repeats the parent's choices.
+//! `--what backup`: who writes a backup, or makes a vault of one. The last line is
+//! `kills=N steps=S/S lost=0 unopenable=0`.
+//!
+//! It fails when a count after `acked`, or after `steps`, is not 0. `--seed` repeats the parent's choices.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
+use waxwing_tests::backup_kills;
 use waxwing_tests::kills::{self, Role};
 use waxwing_tests::rotation::{self, Act, Ways};
 
@@ -23,6 +27,8 @@ enum What {
     Engines,
     /// Changing the passphrase, re-keying, and replacing the account's keys.
     Rotation,
+    /// Writing a backup, and restoring.
+    Backup,
 }
 
 #[derive(Parser)]
@@ -73,6 +79,11 @@ impl Child {
             let role = Role::of(role).context("no such role")?;
             return kills::child(role, &dir, from, self.last);
         };
+        if role == "backup" {
+            let code = self.code.context("--code is missing")?;
+            let stop_at = self.stop_at.context("--stop-at is missing")?;
+            return backup_kills::child(&act, &dir, &code, stop_at);
+        }
         let act = Act::of(&act).context("no such act")?;
         let now = self.now.context("--now is missing")?;
         let next = Ways {
@@ -98,6 +109,7 @@ fn main() -> Result<ExitCode> {
     let kept = match arguments.what {
         What::Engines => engines(arguments.kills, seed)?,
         What::Rotation => rotation(arguments.kills, seed)?,
+        What::Backup => backup(arguments.kills, seed)?,
     };
     Ok(if kept {
         ExitCode::SUCCESS
@@ -115,6 +127,17 @@ fn engines(kills: u32, seed: u64) -> Result<bool> {
     } = kills::run(kills, seed)?;
     println!("kills={kills} acked={acked} lost={lost} doubled={doubled} unopenable={unopenable}");
     Ok(lost == 0 && doubled == 0 && unopenable == 0 && acked > 0)
+}
+
+fn backup(kills: u32, seed: u64) -> Result<bool> {
+    let backup_kills::Found {
+        steps,
+        lost,
+        unopenable,
+    } = backup_kills::run(kills, seed)?;
+    let all = backup_kills::count();
+    println!("kills={kills} steps={steps}/{all} lost={lost} unopenable={unopenable}");
+    Ok(lost == 0 && unopenable == 0 && steps > 0)
 }
 
 fn rotation(kills: u32, seed: u64) -> Result<bool> {

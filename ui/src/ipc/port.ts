@@ -43,6 +43,10 @@ import type {
   KeyRenewal,
   ActivityKind,
   ActivityLine,
+  BackupCode,
+  BackupRow,
+  BackupWork,
+  ChosenBackup,
   Failure,
 } from "./bindings";
 
@@ -86,6 +90,10 @@ export type {
   KeyRenewal,
   ActivityKind,
   ActivityLine,
+  BackupCode,
+  BackupRow,
+  BackupWork,
+  ChosenBackup,
   Failure,
 };
 
@@ -100,6 +108,7 @@ export interface Events {
   draftsChanged: { id: string | null };
   contactsChanged: { account: string | null };
   settingsChanged: Record<string, never>;
+  backupChanged: Record<string, never>;              // one began, moved on or ended, or the list changed
   transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
   filesDropped: { draft: string; failure: Failure | null }; // Rust attached dropped files to the draft being edited
   rekeyChanged: Record<string, never>;                // began, moved on by a percent, stopped or ended
@@ -125,6 +134,8 @@ export interface Port {
   suggestPassphrase(): Promise<Result<string>>; // seven words
   passphraseStrength(passphrase: string): Promise<Result<Strength>>;
   unlockTime(): Promise<Result<UnlockTime>>; // measured on this computer
+  wordList(): Promise<Result<string[]>>; // all words that a recovery code is made of
+  backupProgress(): Promise<Result<BackupWork | null>>;
 
   // do: onboarding
   chooseIdentity(name: string, relay: RelayChoice): Promise<Result<Stage>>; // persisted; quitting and coming back continues
@@ -139,6 +150,9 @@ export interface Port {
   lock(): Promise<Result<Stage>>;
   recover(words: string, newPassphrase: string): Promise<Result<Stage>>; // recovery code sets a new passphrase
   startOver(): Promise<Result<Stage>>; // renames the old vault folder, never deletes
+  chooseBackup(): Promise<Result<ChosenBackup | null>>; // opens the system's file picker in Rust; null = cancelled
+  restoreBackup(words: string, newPassphrase: string, althoughWeak: boolean): Promise<Result<Stage>>; // renames the vault that is there
+  cancelBackup(): Promise<Result<null>>; // stops writing or restoring
   stillHere(): Promise<Result<null>>; // activity, resets auto-lock (send at most every 10 s)
 
   // do: messages
@@ -196,6 +210,9 @@ export interface Port {
   publishRevocation(text: string): Promise<Result<null>>;
   exportCard(): Promise<Result<string>>;
   activity(cursor: string | null, limit: number): Promise<Result<Page<ActivityLine>>>; // newest first
+  backups(): Promise<Result<BackupRow[]>>; // newest first
+  writeBackup(): Promise<Result<BackupRow[] | null>>; // save dialog in Rust; null = cancelled there; answers when it was read back and counted
+  forgetBackup(id: string): Promise<Result<BackupRow[]>>; // off the list; the file stays
 
   // hear
   /** Where dropped files go: the draft being edited, or nowhere. Rust reads the files itself. */

@@ -2,11 +2,13 @@
 // Invariant: when the stage is not `open`, nothing here or in a window built on it holds what came out of the vault.
 import type { Port, Unlisten } from "../ipc";
 import { Announcer } from "./announcer.svelte";
+import { BackupsState } from "./backups.svelte";
 import { Clock } from "./clock.svelte";
 import { ContactsState } from "./contacts.svelte";
 import { PassphraseState } from "./passphrase.svelte";
 import { SettingsState } from "./settings.svelte";
 import { StageState } from "./stage.svelte";
+import { WordList } from "./words.svelte";
 
 const BETWEEN_SIGNS_OF_LIFE = 10_000;
 
@@ -15,6 +17,8 @@ export class Frame {
   readonly settings: SettingsState;
   readonly contacts: ContactsState;
   readonly passphrase: PassphraseState;
+  readonly backups: BackupsState;
+  readonly words: WordList;
   readonly clock = new Clock();
   readonly announcer = new Announcer();
   /** When the secret that was copied last is taken off the clipboard; 0 when it was, or none was copied. */
@@ -31,12 +35,14 @@ export class Frame {
     this.settings = new SettingsState(port);
     this.contacts = new ContactsState(port);
     this.passphrase = new PassphraseState(port);
+    this.backups = new BackupsState(port);
+    this.words = new WordList(port);
   }
 
   async start(): Promise<void> {
     this.#unlisten = await Promise.all(this.hears());
     this.clock.start();
-    await Promise.all([this.settings.read(), this.stage.read()]);
+    await Promise.all([this.settings.read(), this.stage.read(), this.backups.readWork()]);
   }
 
   stop(): void {
@@ -86,6 +92,7 @@ export class Frame {
     return [
       this.port.listen("stageChanged", () => void this.stage.read()),
       this.port.listen("settingsChanged", () => void this.settings.read()),
+      this.port.listen("backupChanged", () => void this.backups.readWork()),
       this.port.listen("contactsChanged", () => this.ifOpen(() => this.contacts.read())),
     ];
   }

@@ -7,11 +7,15 @@ export type { ContactsState } from "./contacts.svelte";
 export type { ActivityFilter } from "./activity.svelte";
 export { Writing } from "./drafts.svelte";
 export { fileNow } from "./opened.svelte";
+export type { BackupsState } from "./backups.svelte";
 export { sections, type Asking, type Detail, type Section } from "./place.svelte";
 export { worst } from "./worst";
 export type { FolderState } from "./folder.svelte";
 export type {
   ActivityLine,
+  BackupCode,
+  BackupRow,
+  BackupWork,
   ComparedState,
   Contact,
   Draft,

@@ -41,12 +41,13 @@ export class Keys extends Frame {
       ...super.hears(),
       this.port.listen("stageChanged", () => this.ifOpen(() => this.#refresh())),
       this.port.listen("rekeyChanged", () => this.ifOpen(() => Promise.all([this.rekey.read(), this.renewal.read()]))),
+      this.port.listen("backupChanged", () => this.ifOpen(() => this.backups.read())),
       this.port.listen("renewalChanged", () => this.ifOpen(() => Promise.all([this.renewal.read(), this.contacts.read()]))),
     ];
   }
 
   protected override async fill(): Promise<void> {
-    await Promise.all([super.fill(), this.vault.read(), this.rekey.read(), this.renewal.read(), this.activity.read()]);
+    await Promise.all([super.fill(), this.vault.read(), this.rekey.read(), this.renewal.read(), this.activity.read(), this.backups.read()]);
   }
 
   protected override empty(): void {
@@ -56,10 +57,16 @@ export class Keys extends Frame {
     this.rekey.clear();
     this.renewal.clear();
     this.activity.clear();
+    this.backups.clear();
     this.section = "mine";
     this.account = null;
     this.sheet = false;
   }
 
-  #refresh = () => Promise.all([this.vault.read(), this.section === "activity" ? this.activity.read() : null]);
+  #refresh = () =>
+    Promise.all([
+      this.vault.read(),
+      this.section === "activity" ? this.activity.read() : null,
+      this.section === "recovery" ? this.backups.read() : null,
+    ]);
 }

@@ -30,6 +30,8 @@ export class StageState {
   unlock = (passphrase: string) => this.#act("unlock", this.#port.unlock(passphrase));
   lock = () => this.#act("lock", this.#port.lock());
   recover = (words: string, newPassphrase: string) => this.#act("recover", this.#port.recover(words, newPassphrase));
+  restore = (words: string, newPassphrase: string) =>
+    this.#act("restore", this.#port.restoreBackup(words, newPassphrase, false));
   startOver = () => this.#act("startOver", this.#port.startOver());
 
   async #act(name: string, answer: Promise<Result<Stage>>): Promise<boolean> {

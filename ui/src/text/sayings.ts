@@ -98,6 +98,11 @@ export const failures: Says<Failure> = {
   keyRevoked: () => m.fail_keyRevoked(),
   keyCodeDiffers: () => m.fail_keyCodeDiffers(),
   revocationInvalid: () => m.fail_revocationInvalid(),
+  backupUnderWay: () => m.fail_backupUnderWay(),
+  placeUnwritable: () => m.fail_placeUnwritable(),
+  notABackup: () => m.fail_notABackup(),
+  backupDamaged: () => m.fail_backupDamaged(),
+  backupNewer: () => m.fail_backupNewer(),
   // Groups are counted from 0 on the wire and from 1 on paper.
   recoveryMismatch: ({ group }) => m.fail_recoveryMismatch({ group: group + 1 }),
   recoveryMistyped: () => m.fail_recoveryMistyped(),

@@ -183,3 +183,47 @@ test("the sheet lists every action; locking leaves nothing behind", async () => 
   await page.getByRole("navigation", { name: "Folders" }).waitFor();
   expect(stage.violations).toEqual([]);
 });
+
+test("a backup is restored over a locked vault, its words completed as they are typed", async () => {
+  const page = await stage.open("locked");
+  await tabTo(page, /^Restore a backup$/);
+  await page.keyboard.press("Enter");
+  await tabTo(page, /^Choose the backup …$/);
+  await page.keyboard.press("Enter");
+  const field = page.getByLabel("Recovery code");
+  await field.and(page.locator(":focus")).waitFor();
+
+  // Words that begin so are offered; Escape closes, arrows choose, Enter takes.
+  await page.keyboard.type("lad");
+  await page.getByRole("option", { name: "ladder" }).waitFor();
+  expect(await field.getAttribute("aria-activedescendant")).toBeNull();
+  await page.keyboard.press("Escape");
+  expect(await page.getByRole("option").count()).toBe(0);
+  await page.keyboard.type("d");
+  await page.keyboard.press("ArrowDown");
+  expect(await page.locator(`[id="${await field.getAttribute("aria-activedescendant")}"]`).textContent()).toContain("ladder");
+  await page.keyboard.press("Enter");
+  expect(await field.inputValue()).toBe("ladder ");
+  await page.keyboard.insertText(
+    "quiz orbit velvet anchor maple tiger canvas bronze willow ember garden hollow pepper signal teapot umbrella fabric crystal meadow napkin puzzle summit raven",
+  );
+  await page.waitForFunction(() => document.querySelector('[data-testid="suggested-passphrase"]')?.textContent?.includes(" "));
+  await tabTo(page, /^Type it once more$/);
+  await page.keyboard.insertText((await page.getByTestId("suggested-passphrase").textContent()) ?? "");
+  await tabTo(page, /^Restore$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("These words do not belong together").waitFor();
+  await field.and(page.locator(":focus")).waitFor();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(
+    "ladder quiz orbit velvet anchor maple tiger canvas bronze willow ember garden hollow pepper signal teapot umbrella fabric crystal meadow napkin puzzle raven summit",
+  );
+  await tabTo(page, /^Restore$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "The backup is restored" }).waitFor();
+  expect(await page.locator("body").textContent()).not.toMatch(/velvet/);
+  await tabTo(page, /^Open Waxwing$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("listbox").first().waitFor();
+  expect(stage.violations).toEqual([]);
+});

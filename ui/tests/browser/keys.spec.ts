@@ -49,7 +49,7 @@ test("another passphrase, and then the recovery code", async () => {
   await tabTo(page, /^Test my recovery code$/);
   await page.keyboard.press("Enter");
 
-  await page.getByRole("heading", { name: "Recovery code" }).and(page.locator(":focus")).waitFor();
+  await page.getByRole("heading", { name: "Backups and recovery" }).and(page.locator(":focus")).waitFor();
   await page.keyboard.press("Tab");
   await page.keyboard.insertText(words.replace("raven", "ravn"));
   await tabTo(page, /^Test the code$/);
@@ -303,4 +303,20 @@ test("the main window opens the keys by shortcut and from the rail", async () =>
   await expect.poll(asked).toBe(1);
   await page.getByRole("navigation", { name: "Folders" }).getByRole("button", { name: "Keys", exact: true }).click();
   await expect.poll(asked).toBe(2);
+});
+
+test("a backup is written, and taken off the list", async () => {
+  const page = await stage.open("empty", { window: "keys" });
+  await page.keyboard.press("Control+4");
+  await page.getByText("No backup yet.").waitFor();
+  await tabTo(page, /^Write a backup …$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("The backup is written").first().waitFor();
+  await page.getByText("Opened by your recovery code.").waitFor();
+  await tabTo(page, /^Take waxwing-default-2026-11-21.waxwing-backup off the list$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("No backup yet.").waitFor();
+  await page.keyboard.press("Control+5");
+  await page.getByRole("option", { name: /Backup written/ }).first().waitFor();
+  expect(stage.violations).toEqual([]);
 });

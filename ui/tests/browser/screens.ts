@@ -47,6 +47,25 @@ const then =
     }
   };
 
+type Shell = { latency: number; work: (work: { percent: number; isChecking: boolean; isRestoring: boolean } | null) => void };
+const fake =
+  (act: (shell: Shell) => unknown) =>
+  (page: Page) =>
+    page.evaluate(`(${act.toString()})(window.waxwingFake)`).then(() => undefined);
+const press = (name: string) => (page: Page) => page.getByRole("button", { name, exact: true }).click();
+const scrollTo = (heading: string) => (page: Page) => page.getByRole("heading", { name: heading, exact: true }).scrollIntoViewIfNeeded();
+/** A backup is chosen, its words typed, the offered passphrase taken, and restored. */
+const restored = (typed: string, last: (page: Page) => Promise<void> = async () => undefined) => async (page: Page) => {
+  await press("Restore a backup")(page);
+  await press("Choose the backup …")(page);
+  await page.getByLabel("Recovery code").fill(typed);
+  await page.waitForFunction(() => document.querySelector('[data-testid="suggested-passphrase"]')?.textContent?.includes(" "));
+  await page.getByLabel("Type it once more").fill((await page.getByTestId("suggested-passphrase").textContent()) ?? "");
+  await page.waitForTimeout(60);
+  await last(page);
+  await press("Restore")(page);
+};
+
 export const screens: Record<string, Screen> = {
   "01-welcome": { scene: "welcome" },
   "02-identity": { scene: "identity", act: (page) => page.getByLabel("Name", { exact: true }).fill("alice") },
@@ -196,10 +215,32 @@ export const screens: Record<string, Screen> = {
   "32l-keys-copy-form": keys("Passphrase", (page) => page.getByRole("button", { name: "Give the vault and the account new keys" }).click(), { scene: "offline" }),
   "32m-keys-hands-form": keys("Passphrase", (page) => page.getByRole("button", { name: "Revoke my key and begin anew" }).click()),
   "32n-keys-passphrase-foot": keys("Passphrase", (page) => page.getByRole("button", { name: "Revoke my key and begin anew" }).scrollIntoViewIfNeeded()),
-  "33-keys-recovery": keys("Recovery code"),
-  "33b-keys-recovery-never": keys("Recovery code", undefined, { scene: "empty" }),
-  "33c-keys-recovery-word": keys("Recovery code", recovery(words.replace("pepper", "peper"))),
-  "33d-keys-recovery-works": keys("Recovery code", recovery(words)),
+  "33-keys-recovery": keys("Backups and recovery"),
+  "33b-keys-recovery-never": keys("Backups and recovery", undefined, { scene: "empty" }),
+  "33c-keys-recovery-word": keys("Backups and recovery", recovery(words.replace("pepper", "peper"))),
+  "33d-keys-recovery-works": keys("Backups and recovery", recovery(words)),
+  "37-keys-backups": keys("Backups and recovery", scrollTo("Backups")),
+  "37b-keys-backups-none": keys("Backups and recovery", scrollTo("Backups"), { scene: "empty" }),
+  "37c-keys-backups-writing": keys("Backups and recovery", then(fake((shell) => shell.work({ percent: 43, isChecking: false, isRestoring: false })), scrollTo("Backups"))),
+  "37d-keys-backups-failed": keys("Backups and recovery", then(press("Write a backup …"), scrollTo("Backups")), { query: "&fail=writeBackup:diskFull" }),
+  "37e-keys-backups-done": keys("Backups and recovery", then(press("Write a backup …"), scrollTo("Backups"))),
+  "37f-keys-backups-german": keys("Sicherungen und Wiederherstellung", scrollTo("Sicherungen"), { query: "&language=de" }),
+  "38-restore": { scene: "welcome", act: press("Restore a backup") },
+  "38b-restore-no-backup": { scene: "welcome", query: "&fail=chooseBackup:notABackup", act: then(press("Restore a backup"), press("Choose the backup …")) },
+  "38c-restore-words": {
+    scene: "welcome",
+    act: then(press("Restore a backup"), press("Choose the backup …"), (page) => page.getByLabel("Recovery code").pressSequentially("ladder quiz orbit c")),
+  },
+  "38d-restore-wrong": { scene: "locked", act: restored(words.replace("raven summit", "summit raven")) },
+  "38e-restore-damaged": { scene: "corrupt", query: "&fail=restoreBackup:backupDamaged", act: restored(words) },
+  "38f-restoring": {
+    scene: "locked",
+    act: restored(words, then(
+      fake((shell) => shell.work({ percent: 62, isChecking: false, isRestoring: true })),
+      fake((shell) => (shell.latency = 600_000)),
+    )),
+  },
+  "38g-restored": { scene: "restored" },
   "34-keys-activity": keys("Activity"),
   "34b-keys-activity-unlocks": keys("Activity", (page) => page.getByRole("radio", { name: "Unlocks" }).click()),
   "34c-keys-activity-torn": keys("Activity", undefined, { scene: "tampered" }),

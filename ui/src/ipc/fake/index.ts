@@ -1,5 +1,5 @@
 // A shell in memory, for plain browsers and tests: the address of the page says which scene it plays.
-//   ?scene=open|empty|many|offline|tampered|interrupted|weak|renewed|revoked|welcome|identity|passphrase|recovery|done|locked|lockedStart|inUse|corrupt
+//   ?scene=open|empty|many|offline|tampered|interrupted|weak|renewed|revoked|welcome|identity|passphrase|recovery|done|restored|locked|lockedStart|inUse|corrupt
 //   &latency=40        how long every answer takes, in milliseconds
 //   &fail=command:kind that command answers this failure (may be given several times)
 //   &theme= &language= what the settings say
@@ -32,6 +32,9 @@ function failureOf(kind: string): Failure {
     case "nameTaken":
     case "notFound":
     case "noRecipients":
+    case "placeUnwritable":
+    case "notABackup":
+    case "backupDamaged":
       return { kind };
     case "relay":
       return { kind, reason: "relayUnreachable" };

@@ -1,10 +1,10 @@
 // The scenes: each is a whole world in one state, so that every screen can be looked at and tested.
-import type { ActivityKind, ActivityLine, Contact, Settings, Stage } from "../port";
+import type { ActivityKind, ActivityLine, BackupRow, Contact, Settings, Stage } from "../port";
 import { file, letters, manyLetters } from "./letters";
 import { DAY, HOUR, MINUTE, hex, keyCode, partyOf, type World } from "./world";
 
 const scenes = [
-  "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done",
+  "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done", "restored",
   "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted", "weak", "renewed", "revoked",
 ] as const;
 export type Scene = (typeof scenes)[number];
@@ -41,6 +41,9 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     qr: "same",
     renewal: null,
     activity: activityOf(now, scene === "many" ? 600 : 6),
+    backups: empty ? [] : backupsOf(now),
+    backupWork: null,
+    chosen: { name: "waxwing-default-2026-10-12.waxwing-backup", madeAt: now - 40 * DAY, generation: 2, vault: hex(41, 16), size: 4_120_000 },
   };
   if (scene === "tampered") {
     world.me.relayShows = "differentKey";
@@ -81,6 +84,7 @@ function stageOf(scene: Scene): Stage {
     case "passphrase":
     case "recovery":
     case "done":
+    case "restored":
       return { kind: "onboarding", step: scene, name: "alice", relay: { kind: "thisComputer" } };
     case "locked":
       return { kind: "locked", waiting: 3, outbox: 2, afterStart: false };
@@ -93,6 +97,19 @@ function stageOf(scene: Scene): Stage {
     default:
       return { kind: "open" };
   }
+}
+
+/** One on a stick that is not plugged in, and one of the time before another recovery code. */
+function backupsOf(now: number): BackupRow[] {
+  const row = (seed: number, days: number, more: Partial<BackupRow>): BackupRow => ({
+    id: hex(seed, 16), place: "/home/alice/Documents/waxwing-default.waxwing-backup", isThere: true, madeAt: now - days * DAY, generation: 3,
+    size: 4_120_000, messages: 38, contacts: 6, files: 3, code: { kind: "present" }, ...more,
+  });
+  return [
+    row(91, 9, {}),
+    row(92, 40, { place: "/media/alice/stick/waxwing-default-2026-10-12.waxwing-backup", generation: 2, isThere: false, size: 3_600_000, messages: 21, contacts: 4, files: 1 }),
+    row(93, 80, { place: "/home/alice/Documents/first.waxwing-backup", generation: 1, size: 61_000, messages: 2, contacts: 1, files: 0, code: { kind: "replaced", at: now - 60 * DAY } }),
+  ];
 }
 
 /** From the making of the vault to the present unlock, oldest first. */

@@ -12,7 +12,7 @@ export class FakeShell implements Port {
   readonly #failures = new Map<string, Failure>();
   readonly #heard: Heard = {
     stageChanged: new Set(), statusChanged: new Set(), envelopesChanged: new Set(), draftsChanged: new Set(),
-    contactsChanged: new Set(), settingsChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(), renewalChanged: new Set(),
+    contactsChanged: new Set(), settingsChanged: new Set(), backupChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(), renewalChanged: new Set(),
     reopened: new Set(),
   };
   #made = 9000;
@@ -57,6 +57,8 @@ export class FakeShell implements Port {
   passphraseStrength = (passphrase: string) =>
     this.#answer("passphraseStrength", () => strengthOf(passphrase));
   unlockTime = () => this.#answer("unlockTime", () => ({ milliseconds: 940, memoryMiB: 256 }));
+
+  wordList = () => this.#answer("wordList", () => [...new Set([...this.world.recoveryWords, ...WORDS])].sort());
 
   envelopes = (folder: Folder, cursor: string | null, limit: number) =>
     this.#answer(
@@ -141,6 +143,15 @@ export class FakeShell implements Port {
       this.world.passphrase = newPassphrase;
       return this.#stage({ kind: "open" });
     });
+  chooseBackup = () => this.#answer("chooseBackup", () => this.world.chosen);
+  restoreBackup = (words: string, newPassphrase: string, _althoughWeak: boolean) =>
+    this.#answer("restoreBackup", () => {
+      if (words.trim().split(/\s+/).join(" ") !== this.world.recoveryWords.join(" ")) throw this.#mistyped(words);
+      this.world.passphrase = newPassphrase;
+      return this.#step("restored");
+    });
+  backupProgress = () => this.#answer("backupProgress", () => this.world.backupWork);
+  cancelBackup = () => this.#answer("cancelBackup", () => this.work(null));
   startOver = () => this.#answer("startOver", () => this.#stage({ kind: "welcome" }));
   stillHere = () => this.#answer("stillHere", () => null);
 
@@ -449,6 +460,24 @@ export class FakeShell implements Port {
   activity = (cursor: string | null, limit: number) =>
     this.#answer("activity", () => pageOf(this.world.activity.toReversed(), cursor, limit), "open");
 
+  backups = () => this.#answer("backups", () => this.world.backups, "open");
+  writeBackup = () =>
+    this.#answer("writeBackup", () => {
+      const at = Date.now();
+      this.world.backups = [
+        {
+          id: hex(this.#made++, 16), place: "/media/alice/stick/waxwing-default-2026-11-21.waxwing-backup", isThere: true, madeAt: at,
+          generation: this.world.vaultKeys.generation, size: 4_812_340, messages: 42, contacts: this.world.contacts.length, files: 3,
+          code: { kind: "present" },
+        },
+        ...this.world.backups,
+      ];
+      this.#note("backupWritten");
+      return this.world.backups;
+    }, "open");
+  forgetBackup = (id: string) =>
+    this.#answer("forgetBackup", () => (this.world.backups = this.world.backups.filter((kept) => kept.id !== id)), "open");
+
   // ---- what tests make happen
   /** The new key comes to so many percent; at 100 it waits for the code, or is finished. */
   copyTo(percent: number): void {
@@ -485,6 +514,13 @@ export class FakeShell implements Port {
 
   #rekeyMoved(): void {
     this.#later(() => this.tell("rekeyChanged", {}));
+  }
+
+  /** How far a backup is that is being written or restored. */
+  work(work: World["backupWork"]): null {
+    this.world.backupWork = work;
+    this.tell("backupChanged", {});
+    return null;
   }
 
   arrive(from: Contact | null, subject: string, body: string): void {
@@ -526,7 +562,7 @@ export class FakeShell implements Port {
     return stage;
   }
 
-  #step(step: "identity" | "recovery" | "done"): Stage {
+  #step(step: "identity" | "recovery" | "done" | "restored"): Stage {
     const { name } = this.world.me;
     return this.#stage({ kind: "onboarding", step, name, relay: this.world.settings.relay });
   }
