@@ -37,6 +37,9 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
     alice.keys(Key::Control + Key::Shift + "k").await?;
     let keys = other_window(&alice, &main).await?;
     alice.driver.switch_to_window(keys).await?;
+    alice
+        .see_text("The relay shows your card as it is here.")
+        .await?;
     alice.keys(Key::Control + "4").await?;
     alice.see_text("No backup yet.").await?;
     alice.picture_of("Keys", "backup-none")?;
@@ -59,7 +62,7 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
     let fresh = desk.open("fresh").await?;
     fresh.press("Restore a backup").await?;
     fresh.see_text("You need the backup file").await?;
-    fresh.picture_of("Waxwing", "restore-begin")?;
+    fresh.picture("restore-begin")?;
     fresh.press("Choose the backup …").await?;
     answer_picker("Open File", &desk.path().join("moved.waxwing-backup"))?;
     fresh.see_text("moved.waxwing-backup").await?;
@@ -75,7 +78,7 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
         )
         .await?;
     fresh.see("//*[@role='option']").await?;
-    fresh.picture_of("Waxwing", "restore-words")?;
+    fresh.picture("restore-words")?;
     let field = fresh.field("Recovery code").await?;
     for _ in 0..6 {
         field.send_keys(Key::Down + "").await?;
@@ -91,17 +94,17 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
     fresh.press("Write my own").await?;
     fresh.type_into("Passphrase", NEW).await?;
     fresh.type_into("Type it once more", NEW).await?;
-    fresh.picture_of("Waxwing", "restore-ready")?;
+    fresh.picture("restore-ready")?;
     fresh.press("Restore").await?;
     fresh.see_text("The backup is restored").await?;
     fresh
         .see_text("Do not use the other computer any more")
         .await?;
-    fresh.picture_of("Waxwing", "restore-done")?;
+    fresh.picture("restore-done")?;
     fresh.press("Open Waxwing").await?;
     fresh.see_row(&["A test envelope"]).await?;
     fresh.see_text("localhost is reachable").await?;
-    fresh.picture_of("Waxwing", "restore-open")?;
+    fresh.picture("restore-open")?;
     fresh.close().await
 }
 
