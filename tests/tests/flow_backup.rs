@@ -6,8 +6,12 @@ use std::path::PathBuf;
 
 use waxwing_client::Failure;
 use waxwing_client::view::{ActivityKind, BackupCode, Folder, OnboardingStep, RelayChoice, Stage};
+use waxwing_crypto::card::{Terms, sign_successor};
+use waxwing_crypto::keys::AccountKey;
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase, text};
+use waxwing_vault::rows::OwnCard;
+use waxwing_wire::card::Card;
 
 const NEW: &str = "nine loud geese sail over the mountain";
 
@@ -216,4 +220,59 @@ async fn the_vault_that_is_there_is_renamed_and_the_list_tells_which_code_opens_
     assert_eq!(beside.len(), 2, "{beside:?}");
     assert!(beside.iter().all(|name| !name.ends_with(".restoring")));
     alice.online().await;
+}
+
+/// The computer that is lost renewed its card after the backup: it is taken over, not forked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_that_was_renewed_since_is_taken_over() {
+    let street = Street::new().await;
+    let alice = street.open("alice").await;
+    let words = alice.set_up("alice", street.address()).await;
+    let bob = street.person("bob").await;
+    let a = bob.add("alice").await;
+    let place = street.desk().join("one");
+    back_up(&alice, place.clone()).await;
+    alice.close().await;
+    let renewed = street.with_vault("alice", |open| {
+        let key = AccountKey::from_seed(&open.keyring().account);
+        let mut own = open.store().load::<OwnCard>(&()).unwrap().unwrap();
+        let card = Card::decode(&own.card).unwrap().verify_self().unwrap();
+        let body = card.body();
+        let terms = Terms {
+            issued_at: body.issued_at + 1,
+            expires_at: body.expires_at,
+            min_suite: body.min_suite,
+        };
+        let next = sign_successor(&key, &card, body.devices.clone(), terms).unwrap();
+        own.card = next.as_bytes().to_vec();
+        own.version = 2;
+        let kept = open.store().commit(&mut rand::rng(), |tx| tx.put(&own));
+        kept.unwrap();
+        own.card
+    });
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    let agrees = async |person: &Engine| {
+        let agrees = async || (person.me().await.unwrap().relay_agrees == Some(true)).then_some(());
+        person.until("the relay has the card", agrees).await;
+    };
+    agrees(&alice).await;
+    alice.close().await;
+    fs::remove_dir_all(street.dir("alice")).unwrap();
+
+    let alice = street.open("elsewhere").await;
+    alice.choose_backup(place).await.unwrap();
+    alice
+        .restore_backup(passphrase(&words), passphrase(PASSPHRASE), false)
+        .await
+        .unwrap();
+    assert_eq!(alice.finish_onboarding(false).await, Ok(Stage::Open));
+    agrees(&alice).await;
+    bob.send(&[&a], "after the renewal").await.unwrap();
+    alice.receive("after the renewal").await;
+    alice.close().await;
+    let there = street.with_vault("elsewhere", |open| {
+        open.store().load::<OwnCard>(&()).unwrap().unwrap()
+    });
+    assert_eq!((there.version, there.card), (2, renewed));
 }
