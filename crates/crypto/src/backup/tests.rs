@@ -35,7 +35,7 @@ fn vault(rng: &mut StdRng) -> (Header, RootKey, RecoveryCode) {
 
 /// Header, stream header and segments of a content of `length` bytes.
 fn sealed(backup: &BackupHeader, root: &RootKey, length: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+    let content: Vec<u8> = (0..=250).cycle().take(length).collect();
     let mut sealer = backup.sealer(root, &mut rng()).unwrap();
     let mut rest = content.as_slice();
     let mut segments = Vec::new();
@@ -129,14 +129,14 @@ fn segments_are_not_cut_off_exchanged_or_added_to() {
             turned.swap(0, 1);
             assert!(open(&backup, &root, &stream, &turned).is_err());
         }
-        let mut opener = backup
+        let mut once = backup
             .opener(&root, stream.as_slice().try_into().unwrap())
             .unwrap();
         for (at, segment) in segments.iter().enumerate() {
-            opener.open(&mut segment.clone(), at + 1 == count).unwrap();
+            once.open(&mut segment.clone(), at + 1 == count).unwrap();
         }
-        assert_eq!(opener.segment_len(), None);
-        let more = opener.open(&mut segments[0].clone(), true);
+        assert_eq!(once.segment_len(), None);
+        let more = once.open(&mut segments[0].clone(), true);
         assert_eq!(more, Err(StreamError::NoSuchSegment));
     }
     let mut sealer = backup.sealer(&root, &mut rng()).unwrap();
