@@ -5,7 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use waxwing_client::Failure;
-use waxwing_client::view::{ActivityKind, BackupCode, Folder, OnboardingStep, RelayChoice, Stage};
+use waxwing_client::view::{
+    ActivityKind, BackupCode, Folder, OnboardingStep, RelayChoice, RelayShows, Stage,
+};
 use waxwing_crypto::card::{Terms, sign_successor};
 use waxwing_crypto::keys::AccountKey;
 use waxwing_crypto::recovery::RecoveryCode;
@@ -167,7 +169,7 @@ async fn the_vault_that_is_there_is_renamed_and_the_list_tells_which_code_opens_
 
     // A new root key has a new code: the file still opens with the old one.
     let new_words = alice
-        .begin_rekey(passphrase(PASSPHRASE), passphrase(NEW), false)
+        .begin_rekey(passphrase(PASSPHRASE), passphrase(NEW), false, None)
         .await
         .unwrap();
     let refused = alice.write_backup(street.desk().join("two")).await;
@@ -253,7 +255,8 @@ async fn a_card_that_was_renewed_since_is_taken_over() {
     let alice = street.open("alice").await;
     alice.unlock().await;
     let agrees = async |person: &Engine| {
-        let agrees = async || (person.me().await.unwrap().relay_agrees == Some(true)).then_some(());
+        let agrees =
+            async || (person.me().await.unwrap().relay_shows == RelayShows::Agrees).then_some(());
         person.until("the relay has the card", agrees).await;
     };
     agrees(&alice).await;
