@@ -101,6 +101,8 @@ fn fill(open: &Open, rng: &mut StdRng) {
             version: 1,
             published: Some(1),
             published_at: Some(2),
+            ancestors: vec![Digest::of(b"before")],
+            revocation: None,
         })?;
         tx.put(&Thread {
             conversation: ConversationId::new([1; 32]),
