@@ -44,6 +44,7 @@ fn profile_name(name: &str) -> Result<String, String> {
 }
 
 /// Every command and event, for the handler and for the face's generated bindings.
+#[allow(clippy::too_many_lines, reason = "a list, a line each")]
 fn interface() -> Builder<tauri::Wry> {
     use commands::{backups, contacts, envelopes, keys, onboarding, settings, vault};
     Builder::<tauri::Wry>::new()
