@@ -111,7 +111,10 @@ test("the list by arrows, and F6 through the window", async () => {
 test("compare a key code, from the palette", async () => {
   const page = await stage.open("open");
   await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").and(page.locator(":focus")).waitFor();
   await page.keyboard.type("contacts");
+  // What is chosen follows what is typed a moment later.
+  await page.getByRole("option", { name: /^Contacts/, selected: true }).waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("listbox", { name: "Contacts" }).focus();
   await page.keyboard.press("End");
