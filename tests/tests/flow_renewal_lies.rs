@@ -4,7 +4,7 @@
 use waxwing_client::view::{
     ComparedState, Folder, OutgoingState, RelayShows, RenewalState, ToldState,
 };
-use waxwing_crypto::card::{Terms, sign_reset, sign_successor};
+use waxwing_crypto::card::{Terms, sign_reset, sign_rotation, sign_successor};
 use waxwing_crypto::keys::AccountKey;
 use waxwing_relay::store::{Expect, Space};
 use waxwing_tests::cutter::Cutter;
@@ -202,12 +202,23 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     assert_ne!(alice.me().await.unwrap().own_code, code);
     alice.close().await;
 
-    // A later card that our own key signed elsewhere: another device of this account made it.
+    // A later card that our own key signed elsewhere: another device of this account made it, and it is
+    // ours too.
     let (present, second) = key_and_card(&street, "alice");
     assert_ne!(present.public(), key.public());
     let devices = second.body().devices.clone();
     let third = sign_successor(&present, &second, devices, terms(&second)).unwrap();
     show(&street, &third).await;
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    until_shown(&alice, RelayShows::Agrees).await;
+    alice.close().await;
+    let (_, adopted) = key_and_card(&street, "alice");
+    assert_eq!(adopted.as_bytes(), third.as_bytes());
+    // One that it signed over to another key: that device was first with new keys.
+    let devices = third.body().devices.clone();
+    let fourth = sign_rotation(&present, &thief, &third, devices, terms(&third)).unwrap();
+    show(&street, &fourth).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
     until_shown(&alice, RelayShows::Newer).await;
