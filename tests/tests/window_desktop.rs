@@ -92,7 +92,7 @@ async fn the_tray_keeps_opens_locks_and_quits() -> Result<()> {
         .into_iter()
         .map(|(_, label)| label)
         .collect();
-    assert_eq!(labels, ["Open Waxwing", "Lock now", "Quit"]);
+    assert_eq!(labels, ["Open Waxwing", "Open Keys", "Lock now", "Quit"]);
 
     // Who chose so closes the window and keeps the app.
     alice.go("Settings").await?;
