@@ -52,11 +52,13 @@ test("a chosen file is shown, and a dialog that was closed changes nothing", asy
 
 test("words are offered by their beginning, and the list is asked for once", async () => {
   const port = shell("locked");
+  port.world.recoveryWords = ["act", "action", "canvas"];
   const words = new WordList(port);
   await Promise.all([words.read(), words.read()]);
   expect(port.calls.filter((call) => call === "wordList")).toHaveLength(1);
   expect(words.beginning("can")).toEqual(["canvas"]);
   expect(words.beginning("CAN")).toEqual(["canvas"]);
+  expect(words.beginning("act")).toEqual(["action"]);
   expect(words.beginning("canvas")).toEqual([]);
   expect(words.beginning("")).toEqual([]);
   expect(words.beginning("zzz")).toEqual([]);

@@ -21,10 +21,10 @@ export class WordList {
     else this.#asked = false;
   }
 
-  /** The words that begin so, at most a few; none for a word that is whole. */
+  /** The words that begin so and go on, at most a few. */
   beginning(typed: string): string[] {
     const begun = typed.toLowerCase();
-    if (begun === "" || this.#words.includes(begun)) return [];
-    return this.#words.filter((word) => word.startsWith(begun)).slice(0, OFFERED);
+    if (begun === "") return [];
+    return this.#words.filter((word) => word !== begun && word.startsWith(begun)).slice(0, OFFERED);
   }
 }
