@@ -2,6 +2,7 @@
 //! accepted is exactly what would be encoded. Shared by the property tests and by `fuzz/`.
 
 use waxwing_crypto::backup::Record;
+use waxwing_crypto::link::LinkText;
 use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::vault_header::BackupHeader;
@@ -10,6 +11,7 @@ use waxwing_wire::card::{Card, CardBody};
 use waxwing_wire::cbor;
 use waxwing_wire::envelope::{Content, Entry, Envelope, Submission};
 use waxwing_wire::limits::MAX_ENVELOPE_BYTES;
+use waxwing_wire::link::{Hello, Offer};
 use waxwing_wire::prekey::Prekey;
 use waxwing_wire::request::{SignedRequest, parse_content_digest};
 use waxwing_wire::retry::Retry;
@@ -90,6 +92,24 @@ pub const PARSERS: &[(&str, Parser)] = &[
     ("own prekey", |bytes| {
         let own = OwnPrekey::from_exposed(bytes).ok()?;
         Some(without_extensions(bytes, &own.expose()))
+    }),
+    ("link offer", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Offer::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("link hello", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Hello::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("link text", |bytes| {
+        let text: LinkText = std::str::from_utf8(bytes).ok()?.parse().ok()?;
+        let again: LinkText = text.expose().parse().ok()?;
+        assert_eq!(text.expose(), again.expose(), "a link text has one form");
+        Some(bytes.to_vec())
     }),
     ("signed request", |bytes| {
         let text = std::str::from_utf8(bytes).ok()?;

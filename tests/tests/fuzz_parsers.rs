@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use waxwing_crypto::backup::Record;
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
+use waxwing_crypto::link::{NewDevice, OldDevice};
 use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::request::sign_request;
@@ -73,6 +74,14 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let headers = sign_request(&alice.transport, &target, &params).unwrap();
     valid.push(format!("{}\n{}", headers.signature_input, headers.signature).into_bytes());
     valid.push(b"alice@localhost".to_vec());
+    let rng = &mut rand::rng();
+    let new = NewDevice::begin(bob.device_id, bob.mailbox, &bob.device, &bob.transport, rng);
+    let (new, rng) = (new.unwrap(), &mut rand::rng());
+    let text = new.text("http://127.0.0.1:8765/".to_owned(), "laptop".to_owned());
+    let old = OldDevice::begin(&text, &new.offer().encode(), rng).unwrap();
+    valid.push(new.offer().encode());
+    valid.push(old.hello().encode());
+    valid.push(text.expose().as_bytes().to_vec());
     valid
 });
 

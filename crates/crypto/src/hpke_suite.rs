@@ -1,11 +1,13 @@
-//! The two HPKE suites, in base mode, single shot (RFC 9180 section 6.1; draft-ietf-hpke-pq).
+//! The two HPKE suites, in base mode, single shot (RFC 9180 section 6.1; draft-ietf-hpke-pq); and S2
+//! in mode PSK as a conversation of several messages (section 5.1.2), for linking devices.
 //!
 //! The only file that names crate `hpke`. The suite is always the key's, never the message's.
 
+use hpke::aead::{AeadCtxR, AeadCtxS};
 use hpke::aead::{AesGcm256, ChaCha20Poly1305};
 use hpke::kdf::{HkdfSha256, KdfShake256};
 use hpke::kem::{Kem, X25519HkdfSha256, XWing};
-use hpke::{Deserializable, OpModeR, OpModeS, Serializable};
+use hpke::{Deserializable, OpModeR, OpModeS, PskBundle, Serializable};
 use rand_core::CryptoRng;
 use waxwing_wire::cose_key::{HpkePublic, Suite};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -67,6 +69,88 @@ pub(crate) fn unwrap(
             secret, ek, info, ciphertext,
         ),
         Suite::S2 => unwrap_with::<AesGcm256, KdfShake256, XWing>(secret, ek, info, ciphertext),
+    }
+}
+
+/// A secret that both sides had before, and what names it.
+pub(crate) struct Psk<'a> {
+    pub(crate) secret: &'a Secret,
+    pub(crate) id: &'a [u8],
+}
+
+impl Psk<'_> {
+    fn bundle(&self) -> Result<PskBundle<'_>, HpkeFailed> {
+        PskBundle::new(self.secret.as_slice(), self.id).map_err(|_| HpkeFailed)
+    }
+}
+
+/// Who seals in a conversation of mode PSK. Its messages open in their order only.
+pub(crate) struct Sealer(AeadCtxS<AesGcm256, KdfShake256, XWing>);
+
+/// Who opens in a conversation of mode PSK.
+pub(crate) struct Opener(AeadCtxR<AesGcm256, KdfShake256, XWing>);
+
+impl Sealer {
+    /// Begins a conversation to a public key of S2; gives the encapsulated key with it.
+    pub(crate) fn begin<R: CryptoRng + ?Sized>(
+        to: &HpkePublic,
+        psk: &Psk<'_>,
+        info: &[u8],
+        mut rng: &mut R,
+    ) -> Result<(Vec<u8>, Self), HpkeFailed> {
+        if to.suite() != Suite::S2 {
+            return Err(HpkeFailed);
+        }
+        let public =
+            <XWing as Kem>::PublicKey::from_bytes(to.as_bytes()).map_err(|_| HpkeFailed)?;
+        let mode = OpModeS::Psk(psk.bundle()?);
+        let (ek, context) = hpke::setup_sender_with_rng::<AesGcm256, KdfShake256, XWing>(
+            &mode, &public, info, &mut rng,
+        )
+        .map_err(|_| HpkeFailed)?;
+        Ok((ek.to_bytes().to_vec(), Self(context)))
+    }
+
+    /// Seals the next message, with empty `aad`.
+    pub(crate) fn seal(&mut self, plain: &[u8]) -> Result<Vec<u8>, HpkeFailed> {
+        self.0.seal(plain, &[]).map_err(|_| HpkeFailed)
+    }
+
+    /// A secret of the conversation that both sides derive.
+    pub(crate) fn export(&self, label: &[u8]) -> Result<Secret, HpkeFailed> {
+        let mut secret = Secret::default();
+        let exported = self.0.export(label, secret.as_mut_slice());
+        exported.map(|()| secret).map_err(|_| HpkeFailed)
+    }
+}
+
+impl Opener {
+    /// Joins a conversation with the private key of S2 that it was begun to.
+    pub(crate) fn join(
+        secret: &Secret,
+        ek: &[u8],
+        psk: &Psk<'_>,
+        info: &[u8],
+    ) -> Result<Self, HpkeFailed> {
+        let private =
+            <XWing as Kem>::PrivateKey::from_bytes(secret.as_slice()).map_err(|_| HpkeFailed)?;
+        let ek = <XWing as Kem>::EncappedKey::from_bytes(ek).map_err(|_| HpkeFailed)?;
+        let mode = OpModeR::Psk(psk.bundle()?);
+        let context = hpke::setup_receiver(&mode, &private, &ek, info).map_err(|_| HpkeFailed)?;
+        Ok(Self(context))
+    }
+
+    /// Opens the next message.
+    pub(crate) fn open(&mut self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, HpkeFailed> {
+        let opened = self.0.open(sealed, &[]);
+        opened.map(Zeroizing::new).map_err(|_| HpkeFailed)
+    }
+
+    /// A secret of the conversation that both sides derive.
+    pub(crate) fn export(&self, label: &[u8]) -> Result<Secret, HpkeFailed> {
+        let mut secret = Secret::default();
+        let exported = self.0.export(label, secret.as_mut_slice());
+        exported.map(|()| secret).map_err(|_| HpkeFailed)
     }
 }
 

@@ -19,6 +19,7 @@ mod hpke_suite;
 pub mod kdf;
 pub mod key_code;
 pub mod keys;
+pub mod link;
 pub mod message;
 pub mod padding;
 pub mod prekey;

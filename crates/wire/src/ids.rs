@@ -134,6 +134,11 @@ fixed_bytes!(
     16
 );
 fixed_bytes!(
+    /// Where two devices meet at the relay to be linked; random, used once.
+    LinkId,
+    16
+);
+fixed_bytes!(
     /// One conversation (docs/protocol.md section 3, payload field 2).
     ConversationId,
     32
@@ -153,6 +158,7 @@ random!(MailboxId);
 random!(EnvelopeId);
 random!(MessageId);
 random!(AttachmentId);
+random!(LinkId);
 
 impl Digest {
     /// `H(bytes)`: SHA-256 (FIPS 180-4).

@@ -20,6 +20,7 @@ pub mod cose_key;
 pub mod envelope;
 pub mod ids;
 pub mod limits;
+pub mod link;
 pub mod pin;
 pub mod prekey;
 pub mod problem;

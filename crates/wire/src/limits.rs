@@ -14,6 +14,10 @@ pub const MAX_PREKEY_BYTES: usize = 2 * 1024;
 pub const MAX_RETRY_BYTES: usize = 512;
 /// Largest signed revocation.
 pub const MAX_REVOCATION_BYTES: usize = 512;
+/// Largest message of a link between two devices.
+pub const MAX_LINK_BYTES: usize = 8 * 1024;
+/// How long a link between two devices may take: 5 minutes.
+pub const LINK_LIFE: u64 = 300;
 /// Most accounts a message may be addressed to.
 pub const MAX_RECIPIENTS: usize = 32;
 /// Most attachments of one message.
