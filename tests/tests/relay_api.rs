@@ -6,6 +6,8 @@
     clippy::large_futures
 )]
 
+#[path = "relay_api/links.rs"]
+mod links;
 mod relay_person;
 
 use std::collections::HashSet;
@@ -1651,7 +1653,7 @@ fn mutate(body: &mut Vec<u8>) {
 /// the relay, which nothing here can provoke.
 #[test]
 fn every_problem_is_provoked() {
-    let cases: [fn(); 15] = [
+    let cases: [fn(); 17] = [
         anyone_may_ask_what_the_relay_is,
         cards_are_replaced_only_by_later_ones,
         names_are_first_come_first_served,
@@ -1667,6 +1669,8 @@ fn every_problem_is_provoked() {
         a_removed_device_can_do_nothing_more,
         a_mailbox_belongs_to_one_device_for_ever,
         a_revoked_account_is_told_as_one,
+        links::two_devices_meet_without_an_account,
+        links::either_device_may_end_a_link,
     ];
     std::thread::scope(|scope| {
         for case in cases {

@@ -30,6 +30,10 @@ pub struct Config {
     pub claim_rate: Option<Rate>,
     /// New accounts of the whole relay.
     pub account_rate: Option<Rate>,
+    /// Requests about links between devices, of the whole relay: they are not signed.
+    pub link_rate: Option<Rate>,
+    /// Links between devices at the same time.
+    pub links: usize,
     /// The authorities (`host` or `host:port`) by which clients know this relay. A signature for
     /// another authority is refused, so that another relay cannot pass its clients' requests on.
     /// Empty: the listener's own address, and `localhost` with its port when that is loopback.
@@ -100,6 +104,8 @@ impl Config {
             device_rate: Rate::new(100, 1000),
             claim_rate: Rate::new(1, 100),
             account_rate: Rate::new(50, 5000),
+            link_rate: Rate::new(50, 1000),
+            links: 1000,
             authorities: Vec::new(),
             body_time: Duration::from_secs(30),
             request_time: Duration::from_secs(75),

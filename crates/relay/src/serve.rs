@@ -123,6 +123,7 @@ async fn upkeep(app: Arc<App>) {
     loop {
         ticks.tick().await;
         app.limits.forget_rested();
+        app.links.forget_over(app.now());
         match app.store.sweep().await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "swept"),

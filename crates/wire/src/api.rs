@@ -15,6 +15,8 @@ pub const MEDIA_CARD: &str = "application/cose";
 pub const MEDIA_REVOCATION: &str = "application/cose";
 /// Media type of a submission.
 pub const MEDIA_SUBMISSION: &str = "application/cbor";
+/// Media type of a link's messages.
+pub const MEDIA_LINK: &str = "application/cbor";
 /// Media type of an upload's piece.
 pub const MEDIA_PARTIAL_UPLOAD: &str = "application/partial-upload";
 
@@ -172,6 +174,15 @@ shape! {
         pub received_at: u64,
         /// The envelope.
         pub envelope: B64,
+    }
+}
+
+shape! {
+    /// `GET /v1/links/{link}/{slot}`: the query.
+    pub struct LinkQuery {
+        /// Wait so many seconds (at most 30) when it is not written yet.
+        #[serde(default)]
+        pub wait: u64,
     }
 }
 

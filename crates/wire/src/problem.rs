@@ -91,6 +91,12 @@ slugs! {
     DigestMismatch = "digest-mismatch", 422, "The digest does not match";
     /// The range cannot be served.
     RangeNotSatisfiable = "range-not-satisfiable", 416, "The range cannot be served";
+    /// No such link between devices, or its time is over.
+    UnknownLink = "unknown-link", 404, "There is no such link";
+    /// That message of the link was written before, with other content.
+    LinkConflict = "link-conflict", 409, "The link was used already";
+    /// One of the two devices ended the link.
+    LinkEnded = "link-ended", 410, "The link was ended";
     /// The request carries no signature.
     Unsigned = "unsigned", 401, "The request is not signed";
     /// The request's signature does not verify.

@@ -18,11 +18,18 @@ struct Base;
 const SIGNATURE: &str = "signature";
 
 /// The calls that anyone may make.
-const OPEN_PATHS: &[&str] = &["/v1/relay", "/livez", "/readyz", "/openapi.json"];
+const OPEN_PATHS: &[&str] = &[
+    "/v1/relay",
+    "/livez",
+    "/readyz",
+    "/openapi.json",
+    "/v1/links/{link}",
+    "/v1/links/{link}/{slot}",
+];
 
 const ABOUT: &str = "Carries sealed envelopes that it cannot open, and keeps the directory of cards and prekeys. \
 Ids are lower-case hex, bytes in JSON base64url without padding, times Unix seconds. Every call except those \
-under `relay` is signed by the device's transport key (RFC 9421, label `waxwing`, tag `waxwing/v1`, covering \
+under `relay` and `links` is signed by the device's transport key (RFC 9421, label `waxwing`, tag `waxwing/v1`, covering \
 `@method` `@authority` `@path` `@query` and, with a body, `content-digest` `content-type`; a PATCH also \
 `upload-offset`). Every refusal is a problem (RFC 9457); every write may be repeated.";
 
@@ -181,6 +188,22 @@ fn problems_of(method: &str, path: &str) -> &'static [Slug] {
         ],
         ("get", "/v1/attachments/{id}") => &[Slug::UnknownAttachment, Slug::RangeNotSatisfiable],
         ("delete", "/v1/attachments/{id}") => &[Slug::Forbidden],
+        ("put", "/v1/links/{link}/{slot}") => &[
+            Slug::NotFound,
+            Slug::UnknownLink,
+            Slug::LinkConflict,
+            Slug::LinkEnded,
+            Slug::TooLarge,
+            Slug::TooManyRequests,
+            Slug::UnsupportedMediaType,
+        ],
+        ("get", "/v1/links/{link}/{slot}") => &[
+            Slug::NotFound,
+            Slug::UnknownLink,
+            Slug::LinkEnded,
+            Slug::TooManyRequests,
+        ],
+        ("delete", "/v1/links/{link}") => &[Slug::TooManyRequests],
         _ => &[],
     }
 }
@@ -219,6 +242,9 @@ mod tests {
             ("patch", "/v1/attachments/{id}"),
             ("get", "/v1/attachments/{id}"),
             ("delete", "/v1/attachments/{id}"),
+            ("put", "/v1/links/{link}/{slot}"),
+            ("get", "/v1/links/{link}/{slot}"),
+            ("delete", "/v1/links/{link}"),
         ];
         for (method, path) in table {
             let operation = &json["paths"][path][method];

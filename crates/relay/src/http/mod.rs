@@ -12,6 +12,7 @@ mod description;
 mod directory;
 mod dress;
 mod envelopes;
+mod links;
 mod mailbox;
 mod names;
 mod prekeys;
@@ -42,6 +43,7 @@ pub(crate) struct App {
     pub(crate) limits: rates::Rates,
     /// Cancelled when the relay stops: long polls answer at once.
     pub(crate) stopping: CancellationToken,
+    pub(crate) links: links::Links,
     directory: directory::Directory,
     nonces: caller::Nonces,
     readiness: about::Readiness,
@@ -53,6 +55,7 @@ impl App {
         Self {
             limits: rates::Rates::new(&config),
             stopping: CancellationToken::new(),
+            links: links::Links::new(config.links),
             directory: directory::Directory::new(store.clone()),
             nonces: caller::Nonces::new(),
             readiness: about::Readiness::default(),
@@ -81,7 +84,7 @@ impl App {
         known.is_empty() || known.iter().any(|own| own.eq_ignore_ascii_case(authority))
     }
 
-    fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.config.clock.now()
     }
 }
@@ -113,6 +116,8 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
             attachments::download,
             attachments::delete
         ))
+        .routes(routes!(links::put, links::get))
+        .routes(routes!(links::end))
         .split_for_parts()
 }
 

@@ -47,6 +47,7 @@ pub(crate) struct Rates {
     device: Option<(Rate, Keyed<(AccountId, DeviceId)>)>,
     claim: Option<(Rate, Keyed<(AccountId, AccountId)>)>,
     account: Option<(Rate, Keyed<()>)>,
+    link: Option<(Rate, Keyed<()>)>,
 }
 
 impl Rates {
@@ -56,6 +57,7 @@ impl Rates {
             device: keyed(config.device_rate),
             claim: keyed(config.claim_rate),
             account: keyed(config.account_rate),
+            link: keyed(config.link_rate),
         }
     }
 
@@ -83,6 +85,12 @@ impl Rates {
     pub(super) fn account(&self) -> Result<(), Refusal> {
         let detail = "Too many new accounts at this moment; wait a little.";
         self.check(self.account.as_ref(), &(), detail).map(drop)
+    }
+
+    /// Counts a request about a link, of whomever.
+    pub(super) fn link(&self) -> Result<(), Refusal> {
+        let detail = "Too many devices are being linked here; wait a little.";
+        self.check(self.link.as_ref(), &(), detail).map(drop)
     }
 
     fn check<K: std::hash::Hash + Eq + Clone>(
