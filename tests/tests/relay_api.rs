@@ -24,9 +24,9 @@ use waxwing_crypto::retry::sign_retry;
 use waxwing_crypto::revocation::sign_revocation;
 use waxwing_relay::{Config, Rate};
 use waxwing_wire::api::{
-    Accepted, Ack, AckRetry, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, EnvelopeState,
-    NameRecord, NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo,
-    StatusAsk, StatusPage, StatusQuery,
+    Accepted, Ack, AckRetry, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, DeviceSeen,
+    DevicesSeen, EnvelopeState, NameRecord, NamedAccount, PrekeyBundle, PrekeyStock,
+    PublishPrekeys, Recalled, RelayInfo, StatusAsk, StatusPage, StatusQuery,
 };
 use waxwing_wire::b64::B64;
 use waxwing_wire::card::{Card, CardBody};
@@ -315,6 +315,26 @@ async fn a_removed_device_can_do_nothing_more() {
             .status,
         StatusCode::CREATED
     );
+}
+
+#[tokio::test]
+async fn an_account_is_told_when_its_devices_were_here() {
+    let running = running().await;
+    let alice = running.person().await;
+    let bob = running.person().await;
+    let path = format!("/v1/accounts/{}/devices", alice.account());
+    running.clock.advance(5);
+    let seen: DevicesSeen = alice.get(&*path).await.json();
+    let last_seen = Some(START + 5);
+    let device_id = alice.device;
+    assert_eq!(
+        seen.devices,
+        [DeviceSeen {
+            device_id,
+            last_seen
+        }]
+    );
+    assert_eq!(bob.get(&*path).await.slug(), Slug::Forbidden);
 }
 
 #[tokio::test]

@@ -80,6 +80,25 @@ shape! {
 }
 
 shape! {
+    /// `GET /v1/accounts/{account}/devices`: the account's devices, as its own devices may know.
+    pub struct DevicesSeen {
+        /// In the order of the card.
+        pub devices: Vec<DeviceSeen>,
+    }
+}
+
+shape! {
+    /// One device of the account that asks.
+    pub struct DeviceSeen {
+        /// The device.
+        pub device_id: DeviceId,
+        /// When it last asked for anything since the relay was started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub last_seen: Option<u64>,
+    }
+}
+
+shape! {
     /// `POST /v1/prekeys`: prekey records of the signing device.
     pub struct PublishPrekeys {
         /// Signed prekey records; each suite's newest is handed out.

@@ -193,6 +193,8 @@ impl Claimed {
         let remaining = app
             .limits
             .device(self.params.account_id, self.params.device_id)?;
+        app.seen
+            .note(self.params.account_id, self.params.device_id, app.now());
         if let (Some(remaining), Some(slot)) = (remaining, parts.extensions.get::<RateSlot>()) {
             // Set once in a request's life.
             let _ = slot.set(remaining);

@@ -187,7 +187,9 @@ fn problems_of(method: &str, path: &str) -> &'static [Slug] {
             Slug::UnsupportedMediaType,
         ],
         ("get", "/v1/attachments/{id}") => &[Slug::UnknownAttachment, Slug::RangeNotSatisfiable],
-        ("delete", "/v1/attachments/{id}") => &[Slug::Forbidden],
+        ("get", "/v1/accounts/{account}/devices") | ("delete", "/v1/attachments/{id}") => {
+            &[Slug::Forbidden]
+        }
         ("put", "/v1/links/{link}/{slot}") => &[
             Slug::NotFound,
             Slug::UnknownLink,
@@ -226,6 +228,7 @@ mod tests {
             ("get", "/v1/accounts/{account}/card"),
             ("put", "/v1/accounts/{account}/revocation"),
             ("get", "/v1/accounts/{account}/revocation"),
+            ("get", "/v1/accounts/{account}/devices"),
             ("put", "/v1/names/{name}"),
             ("get", "/v1/names/{name}"),
             ("get", "/v1/accounts/{account}/name"),

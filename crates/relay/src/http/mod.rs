@@ -19,6 +19,7 @@ mod prekeys;
 mod rates;
 mod refusal;
 mod revocations;
+mod seen;
 mod status;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -46,6 +47,7 @@ pub(crate) struct App {
     pub(crate) links: links::Links,
     directory: directory::Directory,
     nonces: caller::Nonces,
+    seen: seen::Seen,
     readiness: about::Readiness,
     authorities: RwLock<Vec<String>>,
 }
@@ -58,6 +60,7 @@ impl App {
             links: links::Links::new(config.links),
             directory: directory::Directory::new(store.clone()),
             nonces: caller::Nonces::new(),
+            seen: seen::Seen::new(),
             readiness: about::Readiness::default(),
             authorities: RwLock::new(config.authorities.clone()),
             config,
@@ -100,6 +103,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(about::openapi))
         .routes(routes!(cards::put_card, cards::card))
         .routes(routes!(revocations::revoke, revocations::revocations))
+        .routes(routes!(seen::devices))
         .routes(routes!(names::put_name, names::name))
         .routes(routes!(names::name_of))
         .routes(routes!(prekeys::publish, prekeys::stock))
