@@ -631,6 +631,7 @@ fn nothing_readable_is_ever_on_disk() {
         spares: Vec::new(),
         former: None,
         knows_own: 0,
+        looked_at: 0,
     };
     let mut files_id = [0; 16];
     files_id[0] = 1;

@@ -60,6 +60,7 @@ pub(crate) fn first(
         spares: Vec::new(),
         former: None,
         knows_own: 0,
+        looked_at: now,
     };
     take(&mut contact, &card, now);
     let seen = if change == Change::FirstSeen {
@@ -73,6 +74,7 @@ pub(crate) fn first(
 
 /// Judges a card that the relay shows for a contact, and keeps what it means.
 pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
+    contact.looked_at = now;
     if contact.card == shown {
         return Outcome::Same;
     }

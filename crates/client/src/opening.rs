@@ -184,7 +184,10 @@ impl App {
         }
     }
 
-    async fn find_contact(&self, account: AccountId) -> Result<Option<Contact>, Failure> {
+    pub(crate) async fn find_contact(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<Contact>, Failure> {
         self.with_store(move |store| Ok(store.load::<Contact>(&account)?))
             .await
     }

@@ -155,6 +155,7 @@ fn contact(number: u64) -> Contact {
         spares: Vec::new(),
         former: None,
         knows_own: 0,
+        looked_at: 0,
     }
 }
 

@@ -43,6 +43,9 @@ pub struct Contact {
     /// The highest version of this account's own card that a message from them named.
     #[serde(default)]
     pub knows_own: u64,
+    /// When a relay last showed a card of theirs, whatever came of it.
+    #[serde(default)]
+    pub looked_at: u64,
 }
 
 /// A card whose signing keys were replaced. What was fetched before still opens under it.

@@ -138,6 +138,7 @@ pub fn contact(byte: u8) -> Contact {
         spares: Vec::new(),
         former: None,
         knows_own: 0,
+        looked_at: 0,
     }
 }
 
