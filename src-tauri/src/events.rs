@@ -46,6 +46,8 @@ event!(/// The replacement of the account's keys, or who has heard of it, moved 
     RenewalChanged {});
 event!(/// A backup began, moved on or ended, or the list of them changed.
     BackupChanged {});
+event!(/// A link with another computer, or the list of the account's computers, changed.
+    LinkChanged {});
 event!(/// A file moved on.
 TransferChanged {
     /// Draft or message id.
@@ -85,6 +87,7 @@ pub(crate) fn tell(app: &AppHandle, change: Change) {
         Change::Rekey => RekeyChanged {}.emit(app),
         Change::Renewal => RenewalChanged {}.emit(app),
         Change::Backup => BackupChanged {}.emit(app),
+        Change::Link => LinkChanged {}.emit(app),
         Change::Transfer {
             owner,
             file,

@@ -46,7 +46,7 @@ fn profile_name(name: &str) -> Result<String, String> {
 /// Every command and event, for the handler and for the face's generated bindings.
 #[allow(clippy::too_many_lines, reason = "a list, a line each")]
 fn interface() -> Builder<tauri::Wry> {
-    use commands::{backups, contacts, envelopes, keys, onboarding, settings, vault};
+    use commands::{backups, contacts, devices, envelopes, keys, onboarding, settings, vault};
     Builder::<tauri::Wry>::new()
         // One shape for both directions; times and sizes stay below 2⁵³.
         .disable_serde_phases()
@@ -133,6 +133,15 @@ fn interface() -> Builder<tauri::Wry> {
             backups::cancel_backup,
             backups::choose_backup,
             backups::restore_backup,
+            devices::begin_link,
+            devices::link_status,
+            devices::cancel_link,
+            devices::finish_link,
+            devices::devices,
+            devices::accept_link,
+            devices::confirm_link,
+            devices::remove_device,
+            devices::rename_device,
         ])
         .events(collect_events![
             events::StageChanged,
@@ -144,6 +153,7 @@ fn interface() -> Builder<tauri::Wry> {
             events::RekeyChanged,
             events::RenewalChanged,
             events::BackupChanged,
+            events::LinkChanged,
             events::TransferChanged,
             events::FilesDropped,
             events::Reopened,

@@ -7,6 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::failure::Failure;
 use crate::host::{LocalRelay, RelayHost};
 use crate::line::{self, LineError, Signer};
+use crate::linking::Linking;
 use crate::outbox::Sending;
 use crate::rekey::Rekeying;
 use crate::transfers::Transfers;
@@ -92,6 +93,7 @@ pub struct Inner {
     pub(crate) shown_code: Mutex<Option<RecoveryCode>>,
     pub(crate) rekeying: Mutex<Rekeying>,
     pub(crate) backing_up: Mutex<BackingUp>,
+    pub(crate) linking: Mutex<Linking>,
     /// What stretching a passphrase costs here, measured once.
     pub(crate) calibrated: OnceCell<(KdfParams, UnlockTime)>,
     pub(crate) failed_unlocks: AtomicU64,
@@ -175,6 +177,7 @@ impl App {
             shown_code: Mutex::default(),
             rekeying: Mutex::default(),
             backing_up: Mutex::default(),
+            linking: Mutex::default(),
             calibrated: OnceCell::new(),
             failed_unlocks: AtomicU64::new(0),
             signing: tokio::sync::RwLock::default(),

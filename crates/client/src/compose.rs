@@ -91,6 +91,9 @@ impl App {
     /// Every recipient may be sent to, and has prekeys at hand. Where a device has none the relay is
     /// asked; one that has none then is left out, as long as another has.
     async fn check_recipients(&self, to: &[AccountId]) -> Result<(), Failure> {
+        if self.own().await?.removed_at.is_some() {
+            return Err(Failure::DeviceRemoved);
+        }
         for account in to {
             let account = *account;
             let contact = self

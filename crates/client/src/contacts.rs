@@ -34,6 +34,7 @@ impl App {
                 created_at: millis(me.added_at),
                 revoked_at: own.revocation.map(|revocation| millis(revocation.at)),
                 relay_shows,
+                removed_at: own.removed_at.map(millis),
             })
         })
         .await

@@ -136,6 +136,36 @@ pub enum Failure {
         /// The most, in bytes.
         limit: u64,
     },
+    /// Not the text that a new computer shows.
+    #[error("not a link text")]
+    LinkInvalid,
+    /// The time of the link is over, or the account's relay does not know it.
+    #[error("the link is over")]
+    LinkOver,
+    /// The other computer ended the link.
+    #[error("the link was ended")]
+    LinkEnded,
+    /// The link was used already.
+    #[error("the link was used already")]
+    LinkUsed,
+    /// What came through the relay is not what the other computer wrote.
+    #[error("the link was tampered with")]
+    LinkChanged,
+    /// Not the code that the new computer shows.
+    #[error("not the code of the link ({tries} tries left)")]
+    LinkCode {
+        /// How often one may still try; at 0 the link is ended.
+        tries: u32,
+    },
+    /// Another computer of the account removed this one from it.
+    #[error("this device was removed from the account")]
+    DeviceRemoved,
+    /// More computers than one account may have.
+    #[error("too many devices")]
+    TooManyDevices {
+        /// The most.
+        limit: u32,
+    },
     /// Not a picture that can be read.
     #[error("a picture cannot be read")]
     PictureUnreadable,

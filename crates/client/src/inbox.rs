@@ -31,6 +31,10 @@ pub(crate) async fn run(app: App) {
         match round(&app, was_online).await {
             Ok(()) => failures = 0,
             Err(error) => {
+                if error.is_about_signer() {
+                    // Another of the account's devices may have removed this one.
+                    app.wakers.upkeep.notify_one();
+                }
                 failures += 1;
                 let mut pause = backoff::pause(failures, app.chance.draw().random());
                 if app.known().settings.relay == RelayChoice::ThisComputer {

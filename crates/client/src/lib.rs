@@ -11,6 +11,7 @@
 //! | `keys`, `rekey` | another passphrase, the activity list; a new root key for the whole vault |
 //! | `renewal` | new keys for the account, its revocation, and who has heard of it |
 //! | `backup` | one sealed file of all that is here; a vault made of it |
+//! | `devices`, `linking`, `meeting` | the account's devices: listed, removed; another one linked, at a relay |
 //! | `drafts`, `compose`, `sealing` | writing, sending |
 //! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
@@ -36,6 +37,7 @@ mod chance;
 mod changes;
 mod compose;
 mod contacts;
+mod devices;
 mod directory;
 mod drafts;
 mod files;
@@ -44,6 +46,8 @@ mod inbox;
 mod keys;
 mod letters;
 mod line;
+mod linking;
+mod meeting;
 mod names;
 mod onboarding;
 mod opening;

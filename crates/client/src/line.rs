@@ -16,7 +16,7 @@ use url::Url;
 use waxwing_crypto::keys::TransportKey;
 use waxwing_wire::address::Name;
 use waxwing_wire::api::{
-    Accepted, Ack, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, MEDIA_CARD,
+    Accepted, Ack, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, DevicesSeen, MEDIA_CARD,
     MEDIA_PARTIAL_UPLOAD, MEDIA_REVOCATION, MEDIA_SUBMISSION, MailboxPage, NameRecord,
     NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo, Revocations,
     StatusAsk, StatusPage, StatusQuery,
@@ -25,8 +25,8 @@ use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, EnvelopeId, MailboxId
 use waxwing_wire::problem::{Problem, Slug};
 
 /// The relay answers a long poll within 30 seconds; a little more for the way.
-const LONG_POLL_SECONDS: u64 = 25;
-const LONG_POLL_PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const LONG_POLL_SECONDS: u64 = 25;
+pub(crate) const LONG_POLL_PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// One piece of a large file over a slow line.
@@ -230,6 +230,12 @@ impl Line {
         Ok(statements.map(|statement| statement.0).collect())
     }
 
+    /// When the account's devices last asked this relay for something.
+    pub(crate) async fn devices_seen(&self) -> Result<DevicesSeen, LineError> {
+        let path = format!("v1/accounts/{}/devices", self.signer.account);
+        self.ask(Call::new(Method::GET, &path)).await
+    }
+
     /// Revokes the key of an account; the statement speaks for itself.
     pub(crate) async fn revoke(
         &self,
@@ -416,7 +422,7 @@ pub(crate) fn http() -> Result<Client, LineError> {
         .build()?)
 }
 
-async fn accept(answer: Response) -> Result<Response, LineError> {
+pub(crate) async fn accept(answer: Response) -> Result<Response, LineError> {
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);

@@ -201,6 +201,7 @@ impl App {
                 published_at: None,
                 ancestors: Vec::new(),
                 revocation: None,
+                removed_at: None,
             };
             let me = directory::first(&account_id, card.as_bytes(), &name, &address, now)
                 .ok_or_else(|| Failure::internal("card"))?;
@@ -268,7 +269,7 @@ impl App {
     }
 
     /// Publishes the card, takes the name and fills the stock of prekeys.
-    async fn register(&self) -> Result<(), Failure> {
+    pub(crate) async fn register(&self) -> Result<(), Failure> {
         let line = self.line().await?;
         self.publish_own_card(&line).await?;
         self.take_own_name(&line, &self.relay_name().await?).await?;

@@ -1,7 +1,6 @@
 //! Our own card and name at a relay.
 
 use crate::app::App;
-use crate::directory;
 use crate::failure::Failure;
 use crate::line::{self, Line, LineError};
 use crate::prekeys::own_card;
@@ -12,7 +11,7 @@ use waxwing_vault::rows::{ActivityKind, Contact, OwnCard};
 use waxwing_wire::card::Card;
 use waxwing_wire::ids::Digest;
 use waxwing_wire::limits::MAX_CARD_LIFE;
-use waxwing_wire::pin::{self, Pin, Verdict};
+use waxwing_wire::pin::{Pin, Verdict};
 use waxwing_wire::problem::Slug;
 
 /// A card is renewed when it has less than this left.
@@ -45,16 +44,29 @@ impl App {
             Err(error) => return Err(error.into()),
         };
         if let Some(shown) = &there {
-            self.follow_own_card(shown.clone()).await?;
+            // Renewing an older one would fork it.
+            self.adopt(shown).await?;
         }
         self.renew_own_card().await?;
-        let own = self.own().await?;
+        let mut own = self.own().await?;
         loop {
             let shows = there
                 .as_deref()
                 .map_or(RelayShows::Nothing, |card| compare(&own, card, self.now()));
             match shows {
                 RelayShows::Nothing | RelayShows::Older => {}
+                // Another of the account's devices changed the card: its change becomes ours.
+                RelayShows::Newer => {
+                    let adopted = match &there {
+                        Some(card) => self.adopt(card).await?,
+                        None => false,
+                    };
+                    if !adopted {
+                        return Ok(shows);
+                    }
+                    own = self.own().await?;
+                    continue;
+                }
                 other => return Ok(other),
             }
             let replaces = there.as_deref().and_then(|card| Card::decode(card).ok());
@@ -109,52 +121,6 @@ impl App {
                 return Ok(());
             }
             store.commit(&mut rng, |tx| Ok(tx.put(&Contact { address, ..me })?))
-        })
-        .await
-    }
-
-    /// Takes over a newer card that our own key signed: the one before was renewed after the backup
-    /// was made that this vault was restored from. Renewing the older one would fork it.
-    async fn follow_own_card(&self, shown: Vec<u8>) -> Result<(), Failure> {
-        let signer = self.signer().ok_or(Failure::Locked)?;
-        let own = self.own().await?;
-        if shown == own.card {
-            return Ok(());
-        }
-        let known = own_card(&own)?;
-        let Ok(card) = Card::decode(&shown) else {
-            return Ok(());
-        };
-        let version = card.body().version;
-        let lists_us = card.body().device(&signer.device).is_some_and(|device| {
-            device.mailbox == signer.mailbox && device.transport == *signer.key.public()
-        });
-        let verdict = Pin::of(&known).judge(card, self.now());
-        if !lists_us
-            || !matches!(
-                verdict,
-                Verdict::Accepted {
-                    change: pin::Change::Newer,
-                    ..
-                }
-            )
-        {
-            return Ok(());
-        }
-        let mut rng = self.chance.draw();
-        let now = self.now();
-        self.with_store(move |store| {
-            store.commit(&mut rng, |tx| {
-                let mut own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
-                own.card.clone_from(&shown);
-                own.version = version;
-                tx.put(&own)?;
-                let mut me = tx
-                    .load::<Contact>(&signer.account)?
-                    .ok_or(Failure::NotFound)?;
-                directory::judge(&mut me, &shown, now);
-                Ok(tx.put(&me)?)
-            })
         })
         .await
     }
@@ -273,6 +239,7 @@ mod tests {
             published_at: None,
             ancestors: vec![first.hash()],
             revocation: None,
+            removed_at: None,
         };
         let strong = terms(3, Suite::S2);
         let strong = sign_successor(&second_key, &second, devices(), strong).unwrap();

@@ -151,7 +151,7 @@ fn grey([red, green, blue, opacity]: [u8; 4]) -> u8 {
     u8::try_from((light * opacity + 255 * (255 - opacity)) / 255).unwrap_or(u8::MAX)
 }
 
-fn drawn(carried: &[u8]) -> Result<Qr, Failure> {
+pub(crate) fn drawn(carried: &[u8]) -> Result<Qr, Failure> {
     let code = QrCode::with_error_correction_level(carried, EcLevel::M)
         .map_err(|_| Failure::internal("QR code"))?;
     let rows = code

@@ -22,6 +22,7 @@ mod keys;
 mod telling;
 mod wish;
 
+pub(crate) use asking::check_passphrase;
 pub(crate) use telling::{enter_notice, forget_notice};
 pub(crate) use wish::{drop_wish, keep_revocation, unwish, wish};
 

@@ -102,7 +102,10 @@ impl App {
                 }
                 shown(progress)
             }),
-            Vaulted::Absent => progress.map_or(Stage::Welcome, shown),
+            // Without a vault there is no recovery code to go on with.
+            Vaulted::Absent => progress
+                .filter(|at| !matches!(at.step, OnboardingStep::Recovery | OnboardingStep::Done))
+                .map_or(Stage::Welcome, shown),
         }
     }
 

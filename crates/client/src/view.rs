@@ -5,12 +5,14 @@
 //! lower-case hex; both stay far below 2⁵³, up to which JavaScript reads them without loss.
 
 mod backups;
+mod devices;
 mod envelopes;
 mod keys;
 mod people;
 mod settings;
 
 pub use backups::*;
+pub use devices::*;
 pub use envelopes::*;
 pub use keys::*;
 pub use people::*;
@@ -230,6 +232,8 @@ pub enum Change {
     Renewal,
     /// A backup began, moved on or ended, or the list of them changed.
     Backup,
+    /// A link with another computer, or the list of the account's computers.
+    Link,
     /// A file moved on.
     Transfer {
         /// Draft or message id.

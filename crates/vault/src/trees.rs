@@ -17,6 +17,7 @@ pub(crate) const LANES: &str = "lanes";
 /// Trees whose rows are sealed.
 pub(crate) const SEALED: &[&str] = &[
     "contacts",
+    "devices",
     "messages",
     "drafts",
     "replays",

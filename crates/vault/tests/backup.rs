@@ -103,6 +103,7 @@ fn fill(open: &Open, rng: &mut StdRng) {
             published_at: Some(2),
             ancestors: vec![Digest::of(b"before")],
             revocation: None,
+            removed_at: None,
         })?;
         tx.put(&Thread {
             conversation: ConversationId::new([1; 32]),

@@ -97,6 +97,7 @@ fn fill(open: &Open, rng: &mut StdRng) {
                 published_at: Some(2),
                 ancestors: Vec::new(),
                 revocation: None,
+                removed_at: None,
             })?;
             tx.put(&Thread {
                 conversation: ConversationId::new([1; 32]),

@@ -39,6 +39,7 @@ fn every_kind_of_row_comes_back() {
         published_at: None,
         ancestors: Vec::new(),
         revocation: None,
+        removed_at: None,
     };
     let thread = Thread {
         conversation: ConversationId::new([1; 32]),

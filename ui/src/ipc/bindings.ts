@@ -173,6 +173,24 @@ export const commands = {
 	chooseBackup: () => typedError<ChosenBackup | null, Failure>(__TAURI_INVOKE("choose_backup")),
 	/**  Makes a vault of the chosen backup. */
 	restoreBackup: (words: string, newPassphrase: string, althoughWeak: boolean) => typedError<Stage, Failure>(__TAURI_INVOKE("restore_backup", { words, newPassphrase, althoughWeak })),
+	/**  Begins to link this new computer: what the other one is to read. */
+	beginLink: (relay: RelayChoice, name: string) => typedError<LinkInvitation, Failure>(__TAURI_INVOKE("begin_link", { relay, name })),
+	/**  How far linking is, on either side. */
+	linkStatus: () => typedError<LinkStatus, Failure>(__TAURI_INVOKE("link_status")),
+	/**  Ends a link, on either side. */
+	cancelLink: () => typedError<null, Failure>(__TAURI_INVOKE("cancel_link")),
+	/**  Makes the vault of this new computer, once it was given the account. */
+	finishLink: (passphrase: string) => typedError<Stage, Failure>(__TAURI_INVOKE("finish_link", { passphrase })),
+	/**  The account's computers, this one first. */
+	devices: () => typedError<Device[], Failure>(__TAURI_INVOKE("devices")),
+	/**  Takes the text that a new computer shows. */
+	acceptLink: (text: string) => typedError<LinkStatus, Failure>(__TAURI_INVOKE("accept_link", { text })),
+	/**  Gives the account to the new computer that shows this code. */
+	confirmLink: (code: string, passphrase: string) => typedError<LinkStatus, Failure>(__TAURI_INVOKE("confirm_link", { code, passphrase })),
+	/**  Takes another computer out of the account. */
+	removeDevice: (id: string, passphrase: string) => typedError<Device[], Failure>(__TAURI_INVOKE("remove_device", { id, passphrase })),
+	/**  Gives one of the account's computers another name here. */
+	renameDevice: (id: string, name: string) => typedError<Device[], Failure>(__TAURI_INVOKE("rename_device", { id, name })),
 };
 
 /** Events */
@@ -182,6 +200,7 @@ export const events = {
 	draftsChanged: makeEvent<DraftsChanged, DraftsChanged>("drafts-changed"),
 	envelopesChanged: makeEvent<EnvelopesChanged, EnvelopesChanged>("envelopes-changed"),
 	filesDropped: makeEvent<FilesDropped, FilesDropped>("files-dropped"),
+	linkChanged: makeEvent<LinkChanged, LinkChanged>("link-changed"),
 	rekeyChanged: makeEvent<RekeyChanged, RekeyChanged>("rekey-changed"),
 	renewalChanged: makeEvent<RenewalChanged, RenewalChanged>("renewal-changed"),
 	reopened: makeEvent<Reopened, Reopened>("reopened"),
@@ -220,6 +239,8 @@ export type ActivityKind =
 "revoked" | 
 /**  A device was linked. */
 "deviceLinked" | 
+/**  A device was removed: another one, or, without a name in `about`, this one. */
+"deviceRemoved" | 
 /**  The public card was exported. */
 "cardExported" | 
 /**  A backup was written. */
@@ -362,6 +383,20 @@ export type Contact = {
 export type ContactsChanged = {
 	/**  The account, when it is only one. */
 	account: string | null,
+};
+
+/**  One of the account's computers. */
+export type Device = {
+	/**  Device id. */
+	id: string,
+	/**  What it is called here; names stay on the computer that gives them. None was given yet. */
+	name: string | null,
+	/**  This computer. */
+	this: boolean,
+	/**  When the account's card first named it. */
+	addedAt: number,
+	/**  When it last asked the relay for something. None when the relay is away, or was started since. */
+	lastSeen: number | null,
 };
 
 /**  An unfinished message. */
@@ -567,6 +602,26 @@ name: string } |
 name: string; 
 /**  The most, in bytes. */
 limit: number } | 
+/**  Not the text that a new computer shows. */
+{ kind: "linkInvalid" } | 
+/**  The time of the link is over, or the account's relay does not know it. */
+{ kind: "linkOver" } | 
+/**  The other computer ended the link. */
+{ kind: "linkEnded" } | 
+/**  The link was used already. */
+{ kind: "linkUsed" } | 
+/**  What came through the relay is not what the other computer wrote. */
+{ kind: "linkChanged" } | 
+/**  Not the code that the new computer shows. */
+{ kind: "linkCode"; 
+/**  How often one may still try; at 0 the link is ended. */
+tries: number } | 
+/**  Another computer of the account removed this one from it. */
+{ kind: "deviceRemoved" } | 
+/**  More computers than one account may have. */
+{ kind: "tooManyDevices"; 
+/**  The most. */
+limit: number } | 
 /**  Not a picture that can be read. */
 { kind: "pictureUnreadable" } | 
 /**  No picture on the clipboard. */
@@ -676,6 +731,56 @@ export type Language =
 /**  German. */
 "de";
 
+/**  A link with another computer, or the list of the account's computers, changed. */
+export type LinkChanged = Record<string, never>;
+
+/**  What the new computer shows, to be read or pasted on one that has the account. A secret. */
+export type LinkInvitation = {
+	/**  As text. */
+	text: string,
+	/**  As a QR code. */
+	qr: Qr,
+	/**  When it is over. */
+	endsAt: number,
+};
+
+/**  How far linking is. */
+export type LinkStatus = 
+/**  Nothing is linked. */
+{ kind: "none" } | 
+/**  New computer: nobody has read the invitation yet. */
+{ kind: "invited"; 
+/**  When it is over. */
+endsAt: number } | 
+/**  New computer: to be typed on the other. */
+{ kind: "code"; 
+/**  Four digits. */
+code: string; 
+/**  When it is over. */
+endsAt: number } | 
+/**  New computer: the account is here, and a passphrase is wanted. */
+{ kind: "granted"; 
+/**  The account's name. */
+name: string } | 
+/**  Computer with the account: the digits that the new one shows are wanted. */
+{ kind: "codeWanted"; 
+/**  What the new computer calls itself. */
+device: string; 
+/**  How often one may still try. */
+tries: number; 
+/**  When it is over. */
+endsAt: number } | 
+/**  Computer with the account: it is being handed over. */
+{ kind: "giving" } | 
+/**  Computer with the account: the new one has it. */
+{ kind: "given"; 
+/**  What the new computer calls itself. */
+device: string } | 
+/**  It ended before it was done. */
+{ kind: "failed"; 
+/**  Why. */
+failure: Failure };
+
 /**  Who runs the relay on this computer. */
 export type LocalRelay = 
 /**  This process. */
@@ -703,6 +808,8 @@ export type Me = {
 	revokedAt: number | null,
 	/**  What the relay shows as this account's card. */
 	relayShows: RelayShows,
+	/**  When this computer learned that another one of the account's removed it. */
+	removedAt: number | null,
 };
 
 /**  What a notification shows. None of them shows text. */

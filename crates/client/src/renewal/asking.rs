@@ -259,7 +259,7 @@ impl App {
     }
 }
 
-fn check_passphrase(open: &Open, typed: &str) -> Result<(), Failure> {
+pub(crate) fn check_passphrase(open: &Open, typed: &str) -> Result<(), Failure> {
     let is_right = open.check_passphrase(&Passphrase::new(typed))?;
     is_right.then_some(()).ok_or(Failure::WrongPassphrase)
 }

@@ -225,6 +225,8 @@ pub enum ActivityKind {
     Revoked,
     /// A device was linked.
     DeviceLinked,
+    /// A device was removed: another one, or, without a name in `about`, this one.
+    DeviceRemoved,
     /// The public card was exported.
     CardExported,
     /// A backup was written.
@@ -268,6 +270,7 @@ impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
             Kind::KeyRotated => Self::KeyRotated,
             Kind::Revoked => Self::Revoked,
             Kind::DeviceLinked => Self::DeviceLinked,
+            Kind::DeviceRemoved => Self::DeviceRemoved,
             Kind::CardExported => Self::CardExported,
             Kind::BackupWritten => Self::BackupWritten,
             Kind::BackupRestored => Self::BackupRestored,

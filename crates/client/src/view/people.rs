@@ -145,6 +145,8 @@ pub struct Me {
     pub revoked_at: Option<Millis>,
     /// What the relay shows as this account's card.
     pub relay_shows: RelayShows,
+    /// When this computer learned that another one of the account's removed it.
+    pub removed_at: Option<Millis>,
 }
 
 /// What the relay shows as this account's card, compared with ours.

@@ -3,13 +3,14 @@
 use crate::VaultError;
 use crate::lists;
 use crate::rows::{
-    Activity, Backup, Contact, Draft, Message, OwnCard, Renewal, Replay, Row as _, Thread,
+    Activity, Backup, Contact, Device, Draft, Message, OwnCard, Renewal, Replay, Row as _, Thread,
 };
 use crate::trees::{ENVELOPES, FETCHED, INCOMING, OUTBOX, OWED, PLAIN, SUBMISSIONS, WATCH};
 
 /// Sealed trees whose rows stand in it opened, with the version of their shape.
 pub(super) const OPENED: &[(&str, u32)] = &[
     (Contact::TREE, Contact::SCHEMA),
+    (Device::TREE, Device::SCHEMA),
     (OwnCard::TREE, OwnCard::SCHEMA),
     (Thread::TREE, Thread::SCHEMA),
     (Renewal::TREE, Renewal::SCHEMA),

@@ -20,8 +20,8 @@ use crate::engine::{Op, SledEngine};
 use crate::folder::{self, Folder, private_options};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, ActivityKind, Backup, BackupId, Contact, Draft, LaneId, MailBox, Message, Outgoing,
-    OwnCard, Relay, Renewal, Replay, Row, Thread,
+    Activity, ActivityKind, Backup, BackupId, Contact, Device, Draft, LaneId, MailBox, Message,
+    Outgoing, OwnCard, Relay, Renewal, Replay, Row, Thread,
 };
 use crate::shared::Current;
 use crate::steps::{Step, reached};
@@ -393,6 +393,7 @@ fn put(
         Thread::TREE => put_as::<Thread>(tx, plain),
         Renewal::TREE => put_as::<Renewal>(tx, plain),
         Replay::TREE => put_as::<Replay>(tx, plain),
+        Device::TREE => put_as::<Device>(tx, plain),
         Draft::TREE => put_as::<Draft>(tx, plain),
         Message::TREE => put_as::<Message>(tx, plain),
         Backup::TREE => {

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::engine::{Change, Engine, Op};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, Backup, Contact, Draft, MailBox, Message, OwnCard, PrekeySecret, Renewal, Replay,
-    Row, Thread,
+    Activity, Backup, Contact, Device, Draft, MailBox, Message, OwnCard, PrekeySecret, Renewal,
+    Replay, Row, Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OWED, PLACED, PLAIN, SENT_PLACES, SUBMISSIONS,
@@ -63,6 +63,7 @@ impl<'a> Mirror<'a> {
     pub(super) fn row(&mut self, row: OldRow<'_>) -> Result<(), VaultError> {
         match row.tree {
             Contact::TREE => self.hidden::<Contact>(row),
+            Device::TREE => self.hidden::<Device>(row),
             OwnCard::TREE => self.hidden::<OwnCard>(row),
             Thread::TREE => self.hidden::<Thread>(row),
             Renewal::TREE => self.hidden::<Renewal>(row),

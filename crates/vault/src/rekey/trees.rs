@@ -1,7 +1,8 @@
 //! Which tree comes into the next store how.
 
 use crate::rows::{
-    Activity, Backup, Contact, Draft, Message, OwnCard, PrekeySecret, Renewal, Replay, Row, Thread,
+    Activity, Backup, Contact, Device, Draft, Message, OwnCard, PrekeySecret, Renewal, Replay, Row,
+    Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OUTBOX, OWED, PLACED, PLAIN, SENT_PLACES,
@@ -11,6 +12,7 @@ use crate::trees::{
 /// Trees whose rows are copied one by one, and whose changes are noted meanwhile, in this order.
 pub(super) const FOLLOWED: &[&str] = &[
     Contact::TREE,
+    Device::TREE,
     OwnCard::TREE,
     Thread::TREE,
     Renewal::TREE,

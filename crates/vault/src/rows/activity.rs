@@ -74,6 +74,8 @@ pub enum ActivityKind {
     RenewalLost,
     /// A revocation was made ahead, to be kept on paper.
     RevocationExported,
+    /// A device was removed from the account's card: another one, or, without a name, this one.
+    DeviceRemoved,
 }
 
 impl Row for Activity {

@@ -13,6 +13,7 @@ mod activity;
 mod backup;
 mod carriage;
 mod contact;
+mod device;
 mod draft;
 mod message;
 mod own;
@@ -26,6 +27,7 @@ pub use carriage::{
     Incoming, LaneId, Outgoing, OutgoingId, OutgoingState, OwedAck, Place, Relay, Upload, Watch,
 };
 pub use contact::{Contact, DeviceSpares, Evidence, EvidenceKind, FormerCard};
+pub use device::Device;
 pub use draft::{Draft, DraftFile, DraftId};
 pub use message::{
     Attachment, Delivery, DeliveryState, Head, MailBox, Message, Party, UnknownBody,

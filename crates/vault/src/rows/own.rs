@@ -26,6 +26,9 @@ pub struct OwnCard {
     /// The revocation of the present key.
     #[serde(default)]
     pub revocation: Option<OwnRevocation>,
+    /// When this device learned that another one took it out of the card.
+    #[serde(default)]
+    pub removed_at: Option<u64>,
 }
 
 /// That the present key was revoked by its owner.

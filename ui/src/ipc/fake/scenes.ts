@@ -19,7 +19,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
   const empty = scene === "empty" || stageOf(scene).kind === "onboarding" || scene === "welcome";
   const me: World["me"] = {
     name: "alice", address: "alice@localhost", account: hex(3, 32), ownCode: keyCode(1).slice(0, 6),
-    createdAt: now - 90 * DAY, revokedAt: null, relayShows: "agrees",
+    createdAt: now - 90 * DAY, revokedAt: null, relayShows: "agrees", removedAt: null,
   };
   const world: World = {
     stage: stageOf(scene),
