@@ -40,7 +40,7 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
     alice
         .see_text("The relay shows your card as it is here.")
         .await?;
-    alice.keys(Key::Control + "4").await?;
+    alice.keys(Key::Control + "5").await?;
     alice.see_text("No backup yet.").await?;
     alice.picture_of("Keys", "backup-none")?;
     alice.press("Write a backup …").await?;
@@ -51,7 +51,7 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
     alice.picture_of("Keys", "backup-written")?;
     std::fs::rename(&place, desk.path().join("moved.waxwing-backup"))?;
     alice.keys(Key::Control + "1").await?;
-    alice.keys(Key::Control + "4").await?;
+    alice.keys(Key::Control + "5").await?;
     alice
         .see_text("There is no file at this place now.")
         .await?;

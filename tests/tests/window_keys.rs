@@ -43,7 +43,7 @@ async fn the_passphrase_is_changed_and_the_code_tested_in_a_window_of_their_own(
         .await?;
     alice.picture_of("Keys", "keys-mine")?;
 
-    alice.keys(Key::Control + "3").await?;
+    alice.keys(Key::Control + "4").await?;
     alice.press("Choose a new passphrase").await?;
     alice
         .type_into("Current passphrase", "not the passphrase")
@@ -67,7 +67,7 @@ async fn the_passphrase_is_changed_and_the_code_tested_in_a_window_of_their_own(
     alice.type_into("Recovery code", &words).await?;
     alice.press("Test the code").await?;
     alice.see_text("This code opens the vault").await?;
-    alice.keys(Key::Control + "5").await?;
+    alice.keys(Key::Control + "6").await?;
     alice
         .see_row(&["Recovery code tested, and it works"])
         .await?;
@@ -233,7 +233,7 @@ async fn passphrase_section(alice: &Window, main: &WindowHandle) -> Result<()> {
     alice
         .see_text("The relay shows your card as it is here.")
         .await?;
-    alice.keys(Key::Control + "3").await?;
+    alice.keys(Key::Control + "4").await?;
     Ok(())
 }
 

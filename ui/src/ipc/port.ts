@@ -37,6 +37,9 @@ import type {
   ToldState,
   RenewalState,
   RenewalKind,
+  Device,
+  LinkInvitation,
+  LinkStatus,
   RelayShows,
   PreflightCheck,
   Preflight,
@@ -84,6 +87,9 @@ export type {
   ToldState,
   RenewalState,
   RenewalKind,
+  Device,
+  LinkInvitation,
+  LinkStatus,
   RelayShows,
   PreflightCheck,
   Preflight,
@@ -112,6 +118,7 @@ export interface Events {
   transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
   filesDropped: { draft: string; failure: Failure | null }; // Rust attached dropped files to the draft being edited
   rekeyChanged: Record<string, never>;                // began, moved on by a percent, stopped or ended
+  linkChanged: Record<string, never>;                // a link moved on, or the list of the account's computers changed
   renewalChanged: Record<string, never>;             // a new account key moved on, or somebody picked it up
   reopened: Record<string, never>;                    // started again for this profile; this window came to the front
 }
@@ -144,6 +151,10 @@ export interface Port {
   confirmRecovery(groups: [number, string][]): Promise<Result<Stage>>; // e.g. [[2,"w w w w"],[5,"w w w w"]]; registers at the relay; step "done"
   finishOnboarding(sendTest: boolean): Promise<Result<Stage>>;
   backToIdentity(): Promise<Result<Stage>>;
+  beginLink(relay: RelayChoice, name: string): Promise<Result<LinkInvitation>>; // what the other computer is to read; five minutes
+  linkStatus(): Promise<Result<LinkStatus>>; // on either side
+  cancelLink(): Promise<Result<null>>; // on either side
+  finishLink(passphrase: string): Promise<Result<Stage>>; // makes the vault; then step "recovery"
 
   // do: vault
   unlock(passphrase: string): Promise<Result<Stage>>;
@@ -209,6 +220,11 @@ export interface Port {
   revocationStatement(passphrase: string): Promise<Result<string>>;
   publishRevocation(text: string): Promise<Result<null>>;
   exportCard(): Promise<Result<string>>;
+  devices(): Promise<Result<Device[]>>; // this one first; asks the relay when each was seen
+  acceptLink(text: string): Promise<Result<LinkStatus>>;
+  confirmLink(code: string, passphrase: string): Promise<Result<LinkStatus>>; // three tries
+  removeDevice(id: string, passphrase: string): Promise<Result<Device[]>>;
+  renameDevice(id: string, name: string): Promise<Result<Device[]>>;
   activity(cursor: string | null, limit: number): Promise<Result<Page<ActivityLine>>>; // newest first
   backups(): Promise<Result<BackupRow[]>>; // newest first
   writeBackup(): Promise<Result<BackupRow[] | null>>; // save dialog in Rust; null = cancelled there; answers when it was read back and counted

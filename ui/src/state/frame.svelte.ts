@@ -5,6 +5,7 @@ import { Announcer } from "./announcer.svelte";
 import { BackupsState } from "./backups.svelte";
 import { Clock } from "./clock.svelte";
 import { ContactsState } from "./contacts.svelte";
+import { LinkState } from "./link.svelte";
 import { PassphraseState } from "./passphrase.svelte";
 import { SettingsState } from "./settings.svelte";
 import { StageState } from "./stage.svelte";
@@ -19,6 +20,7 @@ export class Frame {
   readonly passphrase: PassphraseState;
   readonly backups: BackupsState;
   readonly words: WordList;
+  readonly link: LinkState;
   readonly clock = new Clock();
   readonly announcer = new Announcer();
   /** When the secret that was copied last is taken off the clipboard; 0 when it was, or none was copied. */
@@ -37,12 +39,13 @@ export class Frame {
     this.passphrase = new PassphraseState(port);
     this.backups = new BackupsState(port);
     this.words = new WordList(port);
+    this.link = new LinkState(port);
   }
 
   async start(): Promise<void> {
     this.#unlisten = await Promise.all(this.hears());
     this.clock.start();
-    await Promise.all([this.settings.read(), this.stage.read(), this.backups.readWork()]);
+    await Promise.all([this.settings.read(), this.stage.read(), this.backups.readWork(), this.link.read()]);
   }
 
   stop(): void {
@@ -93,6 +96,7 @@ export class Frame {
       this.port.listen("stageChanged", () => void this.stage.read()),
       this.port.listen("settingsChanged", () => void this.settings.read()),
       this.port.listen("backupChanged", () => void this.backups.readWork()),
+      this.port.listen("linkChanged", () => void this.link.read()),
       this.port.listen("contactsChanged", () => this.ifOpen(() => this.contacts.read())),
     ];
   }
@@ -105,6 +109,7 @@ export class Frame {
   protected empty(): void {
     this.secretUntil = 0;
     this.contacts.clear();
+    this.link.clear();
     this.announcer.clear();
   }
 

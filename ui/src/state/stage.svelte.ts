@@ -32,6 +32,7 @@ export class StageState {
   recover = (words: string, newPassphrase: string) => this.#act("recover", this.#port.recover(words, newPassphrase));
   restore = (words: string, newPassphrase: string) =>
     this.#act("restore", this.#port.restoreBackup(words, newPassphrase, false));
+  finishLink = (passphrase: string) => this.#act("finishLink", this.#port.finishLink(passphrase));
   startOver = () => this.#act("startOver", this.#port.startOver());
 
   async #act(name: string, answer: Promise<Result<Stage>>): Promise<boolean> {

@@ -15,7 +15,7 @@ afterAll(() => stage.close());
 
 test("another passphrase, and then the recovery code", async () => {
   const page = await stage.open("open", { window: "keys" });
-  await page.keyboard.press("Control+3");
+  await page.keyboard.press("Control+4");
   await page.getByRole("heading", { name: "Passphrase", exact: true }).and(page.locator(":focus")).waitFor();
   await tabTo(page, /^Choose a new passphrase$/);
   await page.keyboard.press("Enter");
@@ -62,7 +62,7 @@ test("another passphrase, and then the recovery code", async () => {
   await page.getByText("This code opens the vault").first().waitFor();
   expect(await page.locator("body").textContent()).not.toMatch(/ladder|tuesday/);
 
-  await page.keyboard.press("Control+5");
+  await page.keyboard.press("Control+6");
   await page.getByRole("option", { name: /Recovery code tested, and it works/ }).first().waitFor();
   await page.getByRole("option", { name: /Passphrase changed/ }).first().waitFor();
   expect(stage.violations).toEqual([]);
@@ -72,7 +72,7 @@ test("a new key for the vault, held and gone on with, its code typed back", asyn
   const page = await stage.open("open", { window: "keys" });
   const fake = (percent: number) =>
     page.evaluate((to) => (window as unknown as { waxwingFake: { copyTo(percent: number): void } }).waxwingFake.copyTo(to), percent);
-  await page.keyboard.press("Control+3");
+  await page.keyboard.press("Control+4");
   await tabTo(page, /^Give the vault a new key$/);
   await page.keyboard.press("Enter");
   await page.keyboard.type(opensVault);
@@ -118,7 +118,7 @@ test("a new key for the vault, held and gone on with, its code typed back", asyn
 
 test("a disk that is full leaves the old passphrase, and says so", async () => {
   const page = await stage.open("open", { window: "keys", query: "&fail=changePassphrase:diskFull" });
-  await page.keyboard.press("Control+3");
+  await page.keyboard.press("Control+4");
   await tabTo(page, /^Choose a new passphrase$/);
   await page.keyboard.press("Enter");
   await page.keyboard.type(opensVault);
@@ -131,7 +131,7 @@ test("a disk that is full leaves the old passphrase, and says so", async () => {
 
 test("a contact's key by paste; Escape leaves the question, then the contact", async () => {
   const page = await stage.open("open", { window: "keys" });
-  await page.keyboard.press("Control+2");
+  await page.keyboard.press("Control+3");
   await page.keyboard.press("Tab");
   await page.keyboard.type("support");
   await page.keyboard.press("ArrowDown");
@@ -200,14 +200,14 @@ test("one's own key is replaced, then revoked, then a new one made; who has it i
   await page.keyboard.type(opensVault);
   await page.keyboard.press("Enter");
   await page.getByText(/^A new key since November 21, 2026/).waitFor();
-  await page.keyboard.press("Control+5");
+  await page.keyboard.press("Control+6");
   for (const line of [/New account key, without/, /revoked/i]) await page.getByRole("option", { name: line }).first().waitFor();
   expect(stage.violations).toEqual([]);
 });
 
 test("the vault and the account get new keys; the relay is away", async () => {
   const page = await stage.open("offline", { window: "keys" });
-  await page.keyboard.press("Control+3");
+  await page.keyboard.press("Control+4");
   await tabTo(page, /^Revoke my key and begin anew$/);
   await page.keyboard.press("Enter");
   await page.getByText(/^The relay is needed and does not answer/).waitFor();
@@ -234,7 +234,7 @@ test("the vault and the account get new keys; the relay is away", async () => {
 
 test("a lock that is weak for this computer is made better", async () => {
   const page = await stage.open("weak", { window: "keys" });
-  await page.keyboard.press("Control+3");
+  await page.keyboard.press("Control+4");
   await page.getByText("here 0.1 s and 64 MiB of memory").waitFor();
   await tabTo(page, /^Make guessing slower$/);
   await page.keyboard.press("Enter");
@@ -246,7 +246,7 @@ test("a lock that is weak for this computer is made better", async () => {
   await page.keyboard.press("Enter");
   await page.getByText("Unlocking takes 0.9 s here.").waitFor();
   expect(await page.getByText("The vault can be locked better").count()).toBe(0);
-  await page.keyboard.press("Control+5");
+  await page.keyboard.press("Control+6");
   await page.getByRole("option", { name: /Unlocking made slower/ }).first().waitFor();
   const main = await stage.open("weak");
   await main.getByRole("button", { name: "The lock can be better" }).waitFor();
@@ -258,7 +258,7 @@ test("a contact's key by QR code, and one's own; a copied code leaves the clipbo
   await tabTo(page, /^Show as a QR code$/);
   await page.keyboard.press("Enter");
   await page.getByRole("img", { name: "QR code of my key" }).waitFor();
-  await page.keyboard.press("Control+2");
+  await page.keyboard.press("Control+3");
   await page.keyboard.press("Tab");
   await page.keyboard.type("support");
   await page.keyboard.press("ArrowDown");
@@ -307,7 +307,7 @@ test("the main window opens the keys by shortcut and from the rail", async () =>
 
 test("a backup is written, and taken off the list", async () => {
   const page = await stage.open("empty", { window: "keys" });
-  await page.keyboard.press("Control+4");
+  await page.keyboard.press("Control+5");
   await page.getByText("No backup yet.").waitFor();
   await tabTo(page, /^Write a backup …$/);
   await page.keyboard.press("Enter");
@@ -316,7 +316,7 @@ test("a backup is written, and taken off the list", async () => {
   await tabTo(page, /^Take waxwing-default-2026-11-21.waxwing-backup off the list$/);
   await page.keyboard.press("Enter");
   await page.getByText("No backup yet.").waitFor();
-  await page.keyboard.press("Control+5");
+  await page.keyboard.press("Control+6");
   await page.getByRole("option", { name: /Backup written/ }).first().waitFor();
   expect(stage.violations).toEqual([]);
 });

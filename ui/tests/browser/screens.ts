@@ -177,6 +177,28 @@ export const screens: Record<string, Screen> = {
     "My key",
     then((page) => page.getByRole("button", { name: "Revoke my key" }).click(), (page) => page.getByRole("button", { name: "I have a revocation on paper" }).click()),
   ),
+  "30k-keys-devices": keys("Devices"),
+  "30l-keys-devices-remove": keys("Devices", (page) => page.getByRole("button", { name: "Remove" }).click()),
+  "30m-keys-link": keys("Devices", (page) => page.getByRole("button", { name: "Link a computer" }).click()),
+  "30n-keys-link-code": keys(
+    "Devices",
+    then((page) => page.getByRole("button", { name: "Link a computer" }).click(), async (page) => {
+      await page.getByLabel("The text from the other computer").fill("waxwing-link:abc");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      await page.getByLabel("The four digits").waitFor();
+    }),
+  ),
+  "01b-link-here": { scene: "welcome", act: (page) => page.getByRole("button", { name: "Link to my other computer" }).click() },
+  "01c-link-here-shown": {
+    scene: "welcome",
+    act: then((page) => page.getByRole("button", { name: "Link to my other computer" }).click(), async (page) => {
+      await page.getByLabel("What to call this computer").fill("Workshop");
+      await page.getByLabel("Address of the relay").fill("https://relay.example");
+      await page.keyboard.press("Enter");
+      await page.getByRole("img", { name: "QR code of the link" }).waitFor();
+    }),
+  },
   "31-keys-contacts": keys("Contacts’ keys"),
   "31b-keys-contact": keys("Contacts’ keys", row(/^Bob/)),
   "31c-keys-contact-held": keys("Contacts’ keys", row(/^Clinic/)),

@@ -40,6 +40,11 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     rekeyTo: null,
     qr: "same",
     renewal: null,
+    devices: [
+      { id: hex(31, 16), name: "Desk", this: true, addedAt: now - 90 * DAY, lastSeen: now },
+      { id: hex(32, 16), name: "Travel laptop", this: false, addedAt: now - 12 * DAY, lastSeen: now - 5 * HOUR },
+    ],
+    link: { kind: "none" },
     activity: activityOf(now, scene === "many" ? 600 : 6),
     backups: empty ? [] : backupsOf(now),
     backupWork: null,

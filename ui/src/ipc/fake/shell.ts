@@ -1,5 +1,5 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
-import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, Page, Port, Preflight, QrComparison, RekeyState, RenewalKind, Result, Settings, Stage } from "../port";
+import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, LinkStatus, Page, Port, Preflight, QrComparison, RekeyState, RelayChoice, RenewalKind, Result, Settings, Stage } from "../port";
 import { hex, keyCode, leftTheOutbox, messageOf, partyOf, qrRows, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
@@ -12,7 +12,7 @@ export class FakeShell implements Port {
   readonly #failures = new Map<string, Failure>();
   readonly #heard: Heard = {
     stageChanged: new Set(), statusChanged: new Set(), envelopesChanged: new Set(), draftsChanged: new Set(),
-    contactsChanged: new Set(), settingsChanged: new Set(), backupChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(), renewalChanged: new Set(),
+    contactsChanged: new Set(), settingsChanged: new Set(), backupChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(), renewalChanged: new Set(), linkChanged: new Set(),
     reopened: new Set(),
   };
   #made = 9000;
@@ -347,6 +347,45 @@ export class FakeShell implements Port {
       this.#later(() => this.tell("stageChanged", {}));
       return this.world.vaultKeys;
     }, "open");
+  devices = () => this.#answer("devices", () => this.world.devices, "open");
+  beginLink = (_relay: RelayChoice, _name: string) =>
+    this.#answer("beginLink", () => {
+      const endsAt = Date.now() + 300_000;
+      this.#linkTo({ kind: "invited", endsAt });
+      return { text: `waxwing-link:${hex(81, 60)}`, qr: { rows: qrRows() }, endsAt };
+    });
+  linkStatus = () => this.#answer("linkStatus", () => this.world.link);
+  cancelLink = () => this.#answer("cancelLink", () => (this.#linkTo({ kind: "none" }), null));
+  finishLink = (_passphrase: string) =>
+    this.#answer("finishLink", (): Stage => (this.world.stage = { kind: "onboarding", step: "recovery", name: "alice", relay: { kind: "thisComputer" } }));
+  acceptLink = (text: string) =>
+    this.#answer("acceptLink", () => {
+      if (!text.startsWith("waxwing-link:")) throw fail({ kind: "linkInvalid" });
+      return this.#linkTo({ kind: "codeWanted", device: "Workshop", tries: 3, endsAt: Date.now() + 240_000 });
+    }, "open");
+  confirmLink = (code: string, passphrase: string) =>
+    this.#answer("confirmLink", () => {
+      if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      if (code !== "4711") throw fail({ kind: "linkCode", tries: 2 });
+      this.world.devices = [...this.world.devices, { id: hex(33, 16), name: "Workshop", this: false, addedAt: Date.now(), lastSeen: Date.now() }];
+      this.#note("deviceLinked", "Workshop");
+      return this.#linkTo({ kind: "given", device: "Workshop" });
+    }, "open");
+  removeDevice = (id: string, passphrase: string) =>
+    this.#answer("removeDevice", () => {
+      if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      this.world.devices = this.world.devices.filter((device) => device.id !== id);
+      return this.world.devices;
+    }, "open");
+  renameDevice = (id: string, name: string) =>
+    this.#answer("renameDevice", () => (this.world.devices = this.world.devices.map((device) => (device.id === id ? { ...device, name } : device))), "open");
+  /** Turns the link, as the other computer would. */
+  linkTo = (status: LinkStatus) => void this.#linkTo(status);
+  #linkTo(status: LinkStatus): LinkStatus {
+    this.world.link = status;
+    this.#later(() => this.tell("linkChanged", {}));
+    return status;
+  }
   renewalPreflight = () =>
     this.#answer("renewalPreflight", (): Preflight[] => [
       { check: { kind: "relay", reason: this.world.status.relay.kind === "offline" ? this.world.status.relay.reason : null }, passes: this.world.status.relay.kind === "online" },

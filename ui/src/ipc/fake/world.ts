@@ -1,5 +1,5 @@
 // What the fake shell keeps: the same nouns as the vault, with lively contents.
-import type { ActivityLine, BackupRow, BackupWork, ChosenBackup, Contact, Draft, EnvelopeView, KeyRenewal, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
+import type { ActivityLine, BackupRow, BackupWork, ChosenBackup, Contact, Device, Draft, EnvelopeView, KeyRenewal, LinkStatus, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
 
 export interface World {
   stage: Stage;
@@ -19,6 +19,8 @@ export interface World {
   /** What the next picture of a QR code says. */
   qr: QrComparison;
   renewal: KeyRenewal | null;
+  devices: Device[];
+  link: LinkStatus;
   backups: BackupRow[];
   backupWork: BackupWork | null;
   /** What the person picks in the system's dialog. */

@@ -5,6 +5,7 @@ import { moveRegion, type Action } from "../help/actions";
 
 export const sectionNames: Record<KeysSection, () => string> = {
   mine: m.keys_mine,
+  devices: m.keys_devices,
   contacts: m.keys_contacts,
   passphrase: m.keys_passphrase,
   recovery: m.keys_recovery,

@@ -1,0 +1,73 @@
+// The account's computers, and how far linking another one is, on either side.
+import type { Device, Failure, LinkInvitation, LinkStatus, Port, RelayChoice, Result } from "../ipc";
+import { Reread } from "./reread";
+
+type Act = "begin" | "accept" | "confirm" | "remove" | "rename";
+
+export class LinkState {
+  status = $state.raw<LinkStatus>({ kind: "none" });
+  /** What this new computer shows. */
+  invitation = $state.raw<LinkInvitation | null>(null);
+  devices = $state.raw<Device[] | null>(null);
+  failure = $state.raw<Failure | null>(null);
+  acting = $state<Act | null>(null);
+
+  readonly #port: Port;
+  readonly #reread: Reread<Result<LinkStatus>>;
+  readonly #redevices: Reread<Result<Device[]>>;
+
+  constructor(port: Port) {
+    this.#port = port;
+    this.#reread = new Reread(
+      () => port.linkStatus(),
+      (answer) => {
+        if (answer.status === "ok") this.status = answer.data;
+      },
+    );
+    this.#redevices = new Reread(
+      () => port.devices(),
+      (answer) => {
+        this.failure = answer.status === "error" ? answer.error : null;
+        if (answer.status === "ok") this.devices = answer.data;
+      },
+    );
+  }
+
+  read = () => this.#reread.now();
+  readDevices = () => this.#redevices.now();
+
+  /** Each answers the failure, for the form to show beside what was typed. */
+  begin = (relay: RelayChoice, name: string) => this.#act("begin", this.#port.beginLink(relay, name), (made) => (this.invitation = made));
+  accept = (text: string) => this.#act("accept", this.#port.acceptLink(text), (status) => (this.status = status));
+  confirm = (code: string, passphrase: string) =>
+    this.#act("confirm", this.#port.confirmLink(code, passphrase), (status) => (this.status = status));
+  remove = (id: string, passphrase: string) => this.#act("remove", this.#port.removeDevice(id, passphrase), (devices) => (this.devices = devices));
+  rename = (id: string, name: string) => this.#act("rename", this.#port.renameDevice(id, name), (devices) => (this.devices = devices));
+
+  async cancel(): Promise<void> {
+    await this.#port.cancelLink();
+    this.invitation = null;
+    await this.read();
+  }
+
+  clear(): void {
+    this.#reread.forget();
+    this.#redevices.forget();
+    this.status = { kind: "none" };
+    this.invitation = null;
+    this.devices = null;
+    this.failure = null;
+    this.acting = null;
+  }
+
+  async #act<T>(name: Act, act: Promise<Result<T>>, take: (data: T) => void): Promise<Failure | null> {
+    this.acting = name;
+    const answer = await act;
+    // Locked meanwhile: nothing comes back.
+    if (this.acting !== name) return null;
+    if (answer.status === "ok") take(answer.data);
+    await this.read();
+    this.acting = null;
+    return answer.status === "error" ? answer.error : null;
+  }
+}
