@@ -51,7 +51,10 @@ async fn another_passphrase_opens_and_nothing_is_left_that_the_old_one_opens() {
 
     // A weak one only by those who insist.
     let insisted = alice.change_passphrase(passphrase(NEW), passphrase("12345678"), true);
-    assert_eq!(insisted.await.unwrap().generation, after.generation + 1);
+    let insisted = insisted.await.unwrap();
+    assert_eq!(insisted.generation, after.generation + 1);
+    let measured = alice.unlock_time().await.unwrap();
+    assert_eq!(insisted.unlock, Some(measured));
     alice.lock().await;
     alice.app.unlock(passphrase("12345678")).await.unwrap();
 }
@@ -77,6 +80,8 @@ async fn a_weak_lock_is_made_better_and_the_passphrase_stays() {
     let after = alice.strengthen(passphrase(PASSPHRASE)).await.unwrap();
     assert_eq!(after.generation, before.generation + 1);
     assert_eq!(after.passphrase_set_at, before.passphrase_set_at);
+    let measured = alice.unlock_time().await.unwrap();
+    assert_eq!(after.unlock, Some(measured));
     let did = alice.activity(None, 1).await.unwrap();
     assert_eq!(did.items[0].kind, ActivityKind::LockStrengthened);
     alice.lock().await;

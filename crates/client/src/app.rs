@@ -118,7 +118,7 @@ pub(crate) struct Known {
     pub(crate) relay: RelayState,
     pub(crate) info: Option<RelayInfo>,
     pub(crate) settings: Settings,
-    /// What the last unlock by passphrase cost.
+    /// What an unlock by passphrase costs: as measured at the last one, or when the vault was locked anew.
     pub(crate) unlock: Option<UnlockTime>,
     /// What the relay shows as our card.
     pub(crate) relay_shows: RelayShows,

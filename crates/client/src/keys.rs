@@ -47,16 +47,7 @@ impl App {
         if !although_weak {
             passphrase::require_strong(&new)?;
         }
-        let params = self.kdf().await?.0;
-        self.with_open(move |app, open| {
-            let (current, new) = (Passphrase::new(&current), Passphrase::new(&new));
-            let params = params.or_costlier(open.params());
-            open.rewrap(&current, &new, params, &mut app.chance.draw())?;
-            app.note(open, Kind::PassphraseChanged, "");
-            app.tell(Change::Stage);
-            Ok(app.shown(open))
-        })
-        .await
+        self.lock_anew(current, new, Kind::PassphraseChanged).await
     }
 
     /// Makes unlocking slower, and guessing with it, when this computer bears more than the vault was
@@ -65,13 +56,23 @@ impl App {
     /// # Errors
     /// As [`change_passphrase`](Self::change_passphrase).
     pub async fn strengthen(&self, passphrase: Zeroizing<String>) -> Result<VaultKeys, Failure> {
-        let (params, cost) = self.kdf().await?;
+        self.lock_anew(passphrase.clone(), passphrase, Kind::LockStrengthened)
+            .await
+    }
+
+    async fn lock_anew(
+        &self,
+        current: Zeroizing<String>,
+        new: Zeroizing<String>,
+        what: Kind,
+    ) -> Result<VaultKeys, Failure> {
+        let params = self.kdf().await?.0;
         self.with_open(move |app, open| {
-            let passphrase = Passphrase::new(&passphrase);
+            let (current, new) = (Passphrase::new(&current), Passphrase::new(&new));
             let params = params.or_costlier(open.params());
-            open.rewrap(&passphrase, &passphrase, params, &mut app.chance.draw())?;
-            app.know().unlock = Some(cost);
-            app.note(open, Kind::LockStrengthened, "");
+            open.rewrap(&current, &new, params, &mut app.chance.draw())?;
+            app.is_locked_anew();
+            app.note(open, what, "");
             app.tell(Change::Stage);
             app.tell(Change::Status);
             Ok(app.shown(open))
@@ -142,6 +143,11 @@ impl App {
 }
 
 impl Inner {
+    /// What opens the vault was made with what was measured here.
+    pub(crate) fn is_locked_anew(&self) {
+        self.know().unlock = self.calibrated.get().map(|(_, cost)| *cost);
+    }
+
     /// Whether the last unlock cost little for this computer.
     pub(crate) fn can_strengthen(&self) -> bool {
         let cost = self.known().unlock;

@@ -340,6 +340,7 @@ impl App {
                 let mut rng = app.chance.draw();
                 match open.finish_rekey(&ways.passphrase, &ways.code, &mut rng) {
                     Ok(()) => {
+                        app.is_locked_anew();
                         app.note(open, Kind::RekeyFinished, "");
                         held(&app.rekeying).forget();
                         Ok(true)

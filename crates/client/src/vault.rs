@@ -220,6 +220,7 @@ impl App {
                         *vault = Vaulted::Locked(open.lock());
                         return Err(error.into());
                     }
+                    app.is_locked_anew();
                     app.opened(&open, ActivityKind::UnlockedByRecovery);
                     *vault = Vaulted::Open(open);
                     Ok(())
