@@ -16,6 +16,7 @@ use rand::RngExt;
 use std::time::Duration;
 use waxwing_vault::rows::{Contact, DeliveryState, MailBox, Message, Watch};
 use waxwing_wire::api::{EnvelopeState, StatusAsk, StatusItem};
+use waxwing_wire::ids::{EnvelopeId, MailboxId};
 use waxwing_wire::retry::Retry;
 
 /// Most envelopes asked about at once.
@@ -294,13 +295,7 @@ impl App {
         let mut rng = self.chance.draw();
         let mut ended = Vec::new();
         for delivery in waiting {
-            let mut fate = EnvelopeState::Unknown;
-            for line in &lines {
-                fate = line.recall(&delivery.envelope, &delivery.to).await?.state;
-                if fate != EnvelopeState::Unknown {
-                    break;
-                }
-            }
+            let fate = take_back(&lines, &delivery.envelope, &delivery.to).await?;
             ended.push((delivery, state(fate)));
         }
         self.with_store(move |store| {
@@ -333,6 +328,22 @@ impl App {
         });
         Ok(())
     }
+}
+
+/// Takes an envelope back from whichever relay has it; gives what became of it.
+pub(crate) async fn take_back(
+    lines: &[Line],
+    envelope: &EnvelopeId,
+    to: &MailboxId,
+) -> Result<EnvelopeState, Failure> {
+    let mut fate = EnvelopeState::Unknown;
+    for line in lines {
+        fate = line.recall(envelope, to).await?.state;
+        if fate != EnvelopeState::Unknown {
+            break;
+        }
+    }
+    Ok(fate)
 }
 
 fn state(state: EnvelopeState) -> DeliveryState {

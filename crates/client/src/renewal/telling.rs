@@ -8,9 +8,9 @@
 use crate::app::App;
 use crate::compose::lane_again;
 use crate::failure::Failure;
-use crate::line::Line;
 use crate::sealing::{Me, seal_for_one, seal_notice};
 use crate::view::{Change, Folder};
+use crate::watch::take_back;
 use waxwing_vault::rows::{
     Contact, DeliveryState, MailBox, Message, Renewal, RenewalState, Told, Waiting,
 };
@@ -68,7 +68,7 @@ impl App {
         }
         let lines = self.lines().await?;
         for waiting in &over {
-            take_back(&lines, waiting).await?;
+            take_back(&lines, &waiting.envelope, &waiting.to).await?;
         }
         let mut rng = self.chance.draw();
         self.with_store(move |store| {
@@ -92,7 +92,9 @@ impl App {
         if !left.waiting.is_empty() {
             let lines = self.lines().await?;
             for (waiting, (.., message)) in left.waiting {
-                if take_back(&lines, &waiting).await? == EnvelopeState::Recalled {
+                if take_back(&lines, &waiting.envelope, &waiting.to).await?
+                    == EnvelopeState::Recalled
+                {
                     back.push(message);
                     reached(Step::TakenBack);
                 }
@@ -164,18 +166,6 @@ impl App {
         self.tell(Change::Renewal);
         Ok(())
     }
-}
-
-/// Takes an envelope back from whichever relay has it; gives what became of it.
-async fn take_back(lines: &[Line], waiting: &Waiting) -> Result<EnvelopeState, Failure> {
-    let mut fate = EnvelopeState::Unknown;
-    for line in lines {
-        fate = line.recall(&waiting.envelope, &waiting.to).await?.state;
-        if fate != EnvelopeState::Unknown {
-            break;
-        }
-    }
-    Ok(fate)
 }
 
 /// What is left to do, by person; nothing for whom sending is held.
