@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use waxwing_crypto::card::{Terms, sign_successor};
 use waxwing_crypto::keys::AccountKey;
 use waxwing_vault::rows::{ActivityKind, Contact, Device, OwnCard};
-use waxwing_wire::card::{Card, DeviceEntry, VerifiedCard};
+use waxwing_wire::card::{DeviceEntry, VerifiedCard};
 use waxwing_wire::ids::DeviceId;
 use waxwing_wire::limits::{MAX_CARD_LIFE, MAX_DEVICES};
 use waxwing_wire::problem::Slug;
@@ -197,8 +197,7 @@ impl App {
         }
         let own = self.own().await?;
         let ours = own_card(&own)?;
-        let shown = Card::decode(shown).ok();
-        let Some(shown) = shown.and_then(|card| card.verify_self().ok()) else {
+        let Some(shown) = directory::proven(shown) else {
             return Ok(false);
         };
         let (is, was) = (shown.body(), ours.body());

@@ -28,7 +28,12 @@ pub(crate) enum Outcome {
 /// The pinned card of a contact. Its signature was proven when it was pinned; proving that it is
 /// signed by its own key again guards against a mixed-up row.
 pub(crate) fn pinned(contact: &Contact) -> Option<VerifiedCard> {
-    Card::decode(&contact.card).ok()?.verify_self().ok()
+    proven(&contact.card)
+}
+
+/// A card that its own key signed.
+pub(crate) fn proven(card: &[u8]) -> Option<VerifiedCard> {
+    Card::decode(card).ok()?.verify_self().ok()
 }
 
 /// Pins the first card of somebody. None when it is not a valid card of that account.
@@ -157,8 +162,7 @@ fn revocation(statement: &[u8]) -> Option<VerifiedRevocation> {
 /// The card before the pinned one, when that one replaced signing keys, and when it was replaced.
 pub(crate) fn former(contact: &Contact) -> Option<(VerifiedCard, u64)> {
     let former = contact.former.as_ref()?;
-    let card = Card::decode(&former.card).ok()?.verify_self().ok()?;
-    Some((card, former.replaced_at))
+    Some((proven(&former.card)?, former.replaced_at))
 }
 
 /// A card that reset the identity, and that the person has not decided about.
@@ -171,8 +175,7 @@ pub(crate) fn undecided(contact: &Contact) -> Option<&Evidence> {
 
 /// The card that reset the identity, while the person has not decided about it.
 pub(crate) fn offered(contact: &Contact) -> Option<VerifiedCard> {
-    let card = Card::decode(undecided(contact)?.card.as_deref()?).ok()?;
-    let card = card.verify_self().ok()?;
+    let card = proven(undecided(contact)?.card.as_deref()?)?;
     (card.body().account_id == contact.account).then_some(card)
 }
 

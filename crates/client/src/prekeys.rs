@@ -9,6 +9,7 @@
 
 use crate::app::App;
 use crate::backoff;
+use crate::directory;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::spares::wants_spares;
@@ -21,7 +22,7 @@ use waxwing_crypto::vault_header::EpochId;
 use waxwing_vault::Store;
 use waxwing_vault::rows::{Contact, OwnCard, PrekeyKind, PrekeySecret};
 use waxwing_wire::api::PublishPrekeys;
-use waxwing_wire::card::{Card, VerifiedCard};
+use waxwing_wire::card::VerifiedCard;
 use waxwing_wire::cose_key::Suite;
 use waxwing_wire::limits::{MAX_TTL, SIGNED_PREKEY_TURN};
 use waxwing_wire::prekey::PrekeyKind as WireKind;
@@ -242,10 +243,7 @@ impl Maker<'_> {
 
 /// Our own card, as it stands on disk.
 pub(crate) fn own_card(own: &OwnCard) -> Result<VerifiedCard, Failure> {
-    Card::decode(&own.card)
-        .ok()
-        .and_then(|card| card.verify_self().ok())
-        .ok_or(Failure::Corrupt)
+    directory::proven(&own.card).ok_or(Failure::Corrupt)
 }
 
 impl App {

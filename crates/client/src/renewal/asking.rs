@@ -1,5 +1,6 @@
 //! What a person asks for: another key, the end of the present one, and how far that is.
 
+use super::keys::card_of;
 use super::wish::{keep_revocation, keep_wish, own, refuse_second, refuse_under_way};
 use crate::app::{App, blocking};
 use crate::contacts::{millis, party};
@@ -184,11 +185,13 @@ impl App {
             let Some(row) = store.load::<Renewal>(&())? else {
                 return Ok(None);
             };
-            let own = own(store)?;
+            // The card of these keys: a later one of the same keys does not make it unknown.
+            let card = card_of(&row);
+            let version = card.map(|card| card.body().version);
             let told = row
                 .told
                 .iter()
-                .map(|told| told_of(store, told, &me, own.version));
+                .map(|told| told_of(store, told, &me, version));
             Ok(Some(KeyRenewal {
                 kind: row.kind.into(),
                 state: match (row.state, waits) {
@@ -246,10 +249,8 @@ impl App {
         Ok(vec![
             line(PreflightCheck::Relay { reason }, reason.is_none()),
             line(PreflightCheck::Card { shows }, shows == RelayShows::Agrees),
-            line(
-                PreflightCheck::Unfetched { outbox, at_relay },
-                outbox == 0 && at_relay == 0,
-            ),
+            // In nobody's way: it is sealed again.
+            line(PreflightCheck::Unfetched { outbox, at_relay }, true),
             line(PreflightCheck::Room { needed, free }, needed <= free),
             line(
                 PreflightCheck::Clock { seconds },
@@ -268,12 +269,17 @@ fn armored(title: &str, bytes: &[u8]) -> Result<String, Failure> {
     pem_rfc7468::encode_string(title, LineEnding::LF, bytes).map_err(|_| Failure::internal("armor"))
 }
 
-fn told_of(store: &Store, told: &Told, me: &AccountId, version: u64) -> Result<ToldOf, Failure> {
+fn told_of(
+    store: &Store,
+    told: &Told,
+    me: &AccountId,
+    version: Option<u64>,
+) -> Result<ToldOf, Failure> {
     let knows = store
         .load::<Contact>(&told.account)?
         .map_or(0, |contact| contact.knows_own);
     let has = |state| told.deliveries.iter().any(|one| one.state == state);
-    let state = if knows >= version {
+    let state = if version.is_some_and(|version| knows >= version) {
         ToldState::WritesToIt
     } else if has(DeliveryState::Fetched) {
         ToldState::Fetched

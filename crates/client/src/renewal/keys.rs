@@ -15,7 +15,7 @@ use waxwing_vault::rows::{
 };
 use waxwing_vault::steps::{Step, reached};
 use waxwing_vault::{Open, Store, VaultError};
-use waxwing_wire::card::{Card, VerifiedCard};
+use waxwing_wire::card::VerifiedCard;
 use waxwing_wire::ids::{AccountId, Digest};
 use waxwing_wire::limits::MAX_CARD_LIFE;
 
@@ -200,8 +200,9 @@ fn keep_back(app: &Inner, store: &Store, accounts: &[AccountId]) -> Result<(), F
     Ok(())
 }
 
-fn card_of(row: &Renewal) -> Option<VerifiedCard> {
-    Card::decode(row.card.as_deref()?).ok()?.verify_self().ok()
+/// The card of the new keys, once it was made.
+pub(super) fn card_of(row: &Renewal) -> Option<VerifiedCard> {
+    directory::proven(row.card.as_deref()?)
 }
 
 fn signer(keyring: &Keyring, key: TransportKey) -> Signer {
