@@ -11,6 +11,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 const TUNABLES: &str = "GLIBC_TUNABLES";
+/// Set when it was tried: whoever strips the environment of the other must not start it for ever.
+const STARTED_AGAIN: &str = "WAXWING_STARTED_AGAIN";
 const OVERWRITE: &str = "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0";
 
 /// Starts this program again, in this process, with what is freed overwritten, unless that was done.
@@ -20,7 +22,7 @@ const OVERWRITE: &str = "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0";
 /// When it cannot be started again: then it may go on as it is.
 pub(crate) fn overwrite_what_is_freed() -> io::Result<()> {
     let chosen = env::var(TUNABLES).unwrap_or_default();
-    if chosen.contains(OVERWRITE) {
+    if chosen.contains(OVERWRITE) || env::var_os(STARTED_AGAIN).is_some() {
         return Ok(());
     }
     let tunables = match chosen.as_str() {
@@ -32,5 +34,6 @@ pub(crate) fn overwrite_what_is_freed() -> io::Result<()> {
     if let Some(name) = arguments.next() {
         again.arg0(name);
     }
-    Err(again.args(arguments).env(TUNABLES, tunables).exec())
+    again.args(arguments);
+    Err(again.env(TUNABLES, tunables).env(STARTED_AGAIN, "").exec())
 }

@@ -126,7 +126,12 @@ pub(crate) async fn compare_qr_clipboard(
     copied: State<'_, Copied>,
     account: String,
 ) -> Result<QrComparison, Failure> {
-    let there = copied.picture().ok_or(Failure::NoPictureCopied)?;
-    let picture = Picture::from_rgba(there.width, there.height, &there.bytes)?;
+    let copied = copied.inner().clone();
+    let read = move || {
+        let there = copied.picture().ok_or(Failure::NoPictureCopied)?;
+        Picture::from_rgba(there.width, there.height, &there.bytes)
+    };
+    let picture = tokio::task::spawn_blocking(read).await;
+    let picture = picture.map_err(|_| Failure::PictureUnreadable)??;
     engine.compare_qr(account, picture).await
 }
