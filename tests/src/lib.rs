@@ -8,6 +8,7 @@ pub mod cutter;
 pub mod desk;
 pub mod desktop;
 pub mod engine;
+pub mod keys;
 pub mod kills;
 pub mod memory;
 pub mod parsers;

@@ -24,11 +24,6 @@ async fn back_up(person: &Engine, place: PathBuf) {
     assert!(rows[0].is_there && rows[0].size == fs::metadata(&place).unwrap().len());
 }
 
-async fn kinds(person: &Engine) -> Vec<ActivityKind> {
-    let lines = person.activity(None, 500).await.unwrap().items;
-    lines.into_iter().map(|line| line.kind).collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_lost_a_computer_goes_on_elsewhere_with_the_same_account() {
     let street = Street::new().await;
@@ -60,7 +55,7 @@ async fn who_lost_a_computer_goes_on_elsewhere_with_the_same_account() {
 
     let place = street.desk().join("alice.waxwing-backup");
     back_up(&alice, place.clone()).await;
-    assert_eq!(kinds(&alice).await[0], ActivityKind::BackupWritten);
+    assert_eq!(alice.did().await[0], ActivityKind::BackupWritten);
     let nowhere = street.desk().join("no-such-folder").join("x");
     let refused = alice.write_backup(nowhere).await;
     assert_eq!(refused, Err(Failure::PlaceUnwritable));
@@ -135,7 +130,7 @@ async fn who_lost_a_computer_goes_on_elsewhere_with_the_same_account() {
         .await
         .unwrap();
     assert_eq!(fs::read(again.join("photo.jpg")).unwrap(), vec![7; 300_000]);
-    let did = kinds(&alice).await;
+    let did = alice.did().await;
     assert!(did.contains(&ActivityKind::BackupRestored));
     let rows = alice.backups().await.unwrap();
     assert_eq!((rows.len(), rows[0].code), (1, BackupCode::Present));

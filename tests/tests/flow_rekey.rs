@@ -25,11 +25,6 @@ async fn until(person: &Engine, wanted: Option<RekeyState>) {
         .await;
 }
 
-async fn kinds(person: &Engine) -> Vec<ActivityKind> {
-    let lines = person.activity(None, 500).await.unwrap().items;
-    lines.into_iter().map(|line| line.kind).collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_root_key_while_letters_go_and_come() {
     let street = Street::new().await;
@@ -100,7 +95,7 @@ async fn a_new_root_key_while_letters_go_and_come() {
     assert_eq!(alice.draft(draft).await.unwrap().subject, "half written");
     let before_close = alice.subjects(Folder::Inbox).await;
     assert_eq!(before_close.len(), 7, "{before_close:?}");
-    let did = kinds(&alice).await;
+    let did = alice.did().await;
     assert_eq!(
         did[..2],
         [ActivityKind::RekeyFinished, ActivityKind::RekeyBegun]
@@ -162,7 +157,7 @@ async fn what_a_lock_interrupts_a_person_continues_or_undoes() {
     alice.undo_rekey().await.unwrap();
     assert_eq!(alice.rekey().await.unwrap(), None);
     assert_eq!(alice.undo_rekey().await, Err(Failure::NotFound));
-    assert_eq!(kinds(&alice).await[0], ActivityKind::RekeyUndone);
+    assert_eq!(alice.did().await[0], ActivityKind::RekeyUndone);
 
     // Undone, it is begun anew; with the code at hand a restart is continued to the end.
     let words = alice

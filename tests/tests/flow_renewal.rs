@@ -15,30 +15,9 @@ use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase};
 
 const NEW: &str = "nine loud geese sail over the mountain";
 
-/// Waits until the replacement has come so far.
-async fn until(person: &Engine, wanted: RenewalState) {
-    person
-        .until(&format!("{wanted:?}"), async || {
-            let renewal = person.key_renewal().await.unwrap()?;
-            (renewal.state == wanted).then_some(())
-        })
-        .await;
-}
-
 async fn rotate(person: &Engine) {
     person.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
-    until(person, RenewalState::Done).await;
-}
-
-async fn until_told(person: &Engine, account: &str, wanted: ToldState) {
-    person
-        .until(&format!("told: {wanted:?}"), async || {
-            let renewal = person.key_renewal().await.unwrap()?;
-            let mut told = renewal.told.into_iter();
-            let told = told.find(|told| told.party.account == account)?;
-            (told.state == wanted).then_some(())
-        })
-        .await;
+    person.until_renewed().await;
 }
 
 async fn until_seen(person: &Engine, account: &str, wanted: EvidenceKind) {
@@ -49,11 +28,6 @@ async fn until_seen(person: &Engine, account: &str, wanted: EvidenceKind) {
             evidence.any(|seen| seen.kind == wanted).then_some(())
         })
         .await;
-}
-
-async fn kinds(person: &Engine) -> Vec<ActivityKind> {
-    let lines = person.activity(None, 500).await.unwrap().items;
-    lines.into_iter().map(|line| line.kind).collect()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -110,11 +84,11 @@ async fn new_keys_lose_nothing_that_is_on_its_way() {
     assert_eq!(waits.kind, RenewalKind::Rotate);
     assert_ne!(waits.state, RenewalState::Done);
     street.start_relay().await;
-    until(&alice, RenewalState::Done).await;
+    alice.until_renewed().await;
     assert_ne!(alice.me().await.unwrap().own_code, code);
     assert_eq!(alice.me().await.unwrap().relay_shows, RelayShows::Agrees);
-    assert!(kinds(&alice).await.contains(&ActivityKind::KeyRotated));
-    until_told(&alice, &b, ToldState::AtRelay).await;
+    assert!(alice.did().await.contains(&ActivityKind::KeyRotated));
+    alice.until_told(&b, ToldState::AtRelay).await;
 
     // Bob opens everything, in its order, and is not held.
     let bob = street.open("bob").await;
@@ -131,7 +105,7 @@ async fn new_keys_lose_nothing_that_is_on_its_way() {
     let contact = bob.contact(a.clone()).await.unwrap();
     assert_eq!(contact.compared, ComparedState::ChangedSigned);
     assert!(!contact.held && contact.compared_at.is_none());
-    until_told(&alice, &b, ToldState::Fetched).await;
+    alice.until_told(&b, ToldState::Fetched).await;
     let all = [
         "before",
         "fetched by who is locked",
@@ -149,7 +123,7 @@ async fn new_keys_lose_nothing_that_is_on_its_way() {
     // Both ways after it; who writes to the new key has it for certain.
     bob.send(&[&a], "back").await.unwrap();
     alice.receive("back").await;
-    until_told(&alice, &b, ToldState::WritesToIt).await;
+    alice.until_told(&b, ToldState::WritesToIt).await;
     alice.send(&[&b], "after").await.unwrap();
     bob.receive("after").await;
     let alice = street.restart(alice).await;
@@ -179,7 +153,7 @@ async fn what_was_sealed_to_the_old_prekeys_still_opens() {
     let bob = street.open("bob").await;
     bob.unlock().await;
     alice.receive("sealed before").await;
-    until_told(&alice, &b, ToldState::Fetched).await;
+    alice.until_told(&b, ToldState::Fetched).await;
     until_seen(&bob, &a, EvidenceKind::SignedChange).await;
     assert_eq!(bob.subjects(Folder::Inbox).await, [""; 0]);
 }
@@ -198,7 +172,7 @@ async fn who_has_a_copy_writes_as_nobody_once_the_keys_are_new() {
     let alice = street.open("alice").await;
     alice.unlock().await;
     rotate(&alice).await;
-    until_told(&alice, &b, ToldState::Fetched).await;
+    alice.until_told(&b, ToldState::Fetched).await;
     until_seen(&bob, &a, EvidenceKind::SignedChange).await;
     mallory.close().await;
     street.with_vault("copy", |thief| {
@@ -263,7 +237,7 @@ async fn of_two_copies_that_replace_the_keys_one_wins_and_the_other_is_told() {
         [RenewalState::LostToAnotherDevice, RenewalState::Done] => (&other, &alice),
         other => panic!("{other:?}"),
     };
-    assert!(kinds(loser).await.contains(&ActivityKind::RenewalLost));
+    assert!(loser.did().await.contains(&ActivityKind::RenewalLost));
     loser
         .until("the relay shows a newer card", async || {
             (loser.me().await.unwrap().relay_shows == RelayShows::Newer).then_some(())
@@ -297,7 +271,7 @@ async fn new_keys_follow_a_rekey_by_themselves() {
     };
     // Undone with it.
     begin().await.unwrap();
-    until(&alice, RenewalState::AfterRekey).await;
+    alice.until_renewal(RenewalState::AfterRekey).await;
     alice.undo_rekey().await.unwrap();
     assert_eq!(alice.key_renewal().await.unwrap(), None);
     // And finished with it.
@@ -308,11 +282,11 @@ async fn new_keys_follow_a_rekey_by_themselves() {
         .confirm_rekey_code((0..).zip(groups).collect())
         .await
         .unwrap();
-    until(&alice, RenewalState::Done).await;
+    alice.until_renewed().await;
     assert_ne!(alice.me().await.unwrap().own_code, code);
     alice.send(&[&b], "after both").await.unwrap();
     bob.receive("after both").await;
-    until_told(&alice, &b, ToldState::Fetched).await;
+    alice.until_told(&b, ToldState::Fetched).await;
     bob.send(&[&a], "back").await.unwrap();
     alice.receive("back").await;
     let bad = alice.rotate_key(passphrase(PASSPHRASE)).await;

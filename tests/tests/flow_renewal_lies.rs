@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use waxwing_client::view::{
-    ComparedState, Folder, OutgoingState, RelayShows, RenewalState, ToldState,
+    ActivityKind, ComparedState, Folder, OutgoingState, RelayShows, RenewalState, ToldState,
 };
 use waxwing_crypto::card::{Terms, sign_reset, sign_rotation, sign_successor};
 use waxwing_crypto::keys::AccountKey;
@@ -12,23 +12,6 @@ use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase};
 use waxwing_vault::rows::OwnCard;
 use waxwing_wire::card::{Card, VerifiedCard};
 use waxwing_wire::ids::AccountId;
-
-async fn until_done(person: &Engine) {
-    person
-        .until("the keys are replaced", async || {
-            let renewal = person.key_renewal().await.unwrap()?;
-            (renewal.state == RenewalState::Done).then_some(())
-        })
-        .await;
-}
-
-async fn until_shown(person: &Engine, wanted: RelayShows) {
-    person
-        .until(&format!("{wanted:?}"), async || {
-            (person.me().await.unwrap().relay_shows == wanted).then_some(())
-        })
-        .await;
-}
 
 /// The key and the card of somebody whose Waxwing is closed.
 fn key_and_card(street: &Street, name: &str) -> (AccountKey, VerifiedCard) {
@@ -77,19 +60,23 @@ async fn begun(street: &Street, cutter: &Cutter) -> (Engine, Engine, String, Str
     (alice, bob, b, a)
 }
 
-async fn until_fetched(alice: &Engine) {
+/// The keys are replaced and all is sealed again, whatever answers were lost.
+async fn sealed_again(alice: &Engine, cutter: &Cutter) {
+    alice.until_renewed().await;
     alice
-        .until("the notice is fetched", async || {
-            let told = alice.key_renewal().await.unwrap()?.told;
-            (told[0].state == ToldState::Fetched).then_some(())
+        .until("everything is sealed again", async || {
+            let renewal = alice.key_renewal().await.unwrap()?;
+            let is_told = renewal.told[0].state == ToldState::AtRelay;
+            (renewal.to_seal_again == 0 && is_told).then_some(())
         })
         .await;
+    assert_eq!(cutter.left(), [("", ""); 0], "all of them were cut");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_goes_on_after_every_lost_answer() {
     let (street, cutter) = Cutter::street().await;
-    let (alice, bob, b, _) = begun(&street, &cutter).await;
+    let (alice, bob, b, a) = begun(&street, &cutter).await;
     cutter.cut(&[
         ("GET", "/card"),
         ("PUT", "/card"),
@@ -99,22 +86,56 @@ async fn a_rotation_goes_on_after_every_lost_answer() {
         ("POST", "/prekeys/claim"),
     ]);
     alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
-    until_done(&alice).await;
-    alice
-        .until("everything is sealed again", async || {
-            let renewal = alice.key_renewal().await.unwrap()?;
-            let is_told = renewal.told[0].state == ToldState::AtRelay;
-            (renewal.to_seal_again == 0 && is_told).then_some(())
-        })
-        .await;
-    assert_eq!(cutter.left(), [("", ""); 0], "all of them were cut");
+    sealed_again(&alice, &cutter).await;
     bob.unlock().await;
     bob.receive("at the relay").await;
-    until_fetched(&alice).await;
+    alice.until_told(&b, ToldState::Fetched).await;
     alice.send(&[&b], "after").await.unwrap();
     bob.receive("after").await;
     assert_eq!(bob.subjects(Folder::Inbox).await, ["at the relay", "after"]);
     assert_eq!(alice.me().await.unwrap().relay_shows, RelayShows::Agrees);
+    bob.send(&[&a], "to the new key").await.unwrap();
+    alice.receive("to the new key").await;
+    alice.until_told(&b, ToldState::WritesToIt).await;
+
+    // Who knows the new key knows it, also when its card is renewed.
+    alice.close().await;
+    let (key, card) = key_and_card(&street, "alice");
+    let devices = card.body().devices.clone();
+    let renewed = sign_successor(&key, &card, devices, terms(&card)).unwrap();
+    show(&street, &renewed).await;
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    alice.until_shown(RelayShows::Agrees).await;
+    assert_eq!(alice.told(&b).await, Some(ToldState::WritesToIt));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_goes_on_after_a_lost_answer() {
+    let (street, cutter) = Cutter::street().await;
+    let (alice, bob, _, a) = begun(&street, &cutter).await;
+    let code = alice.last_four().await;
+    cutter.cut(&[("PUT", "/revocation"), ("PUT", "/revocation")]);
+    alice
+        .revoke_key(passphrase(PASSPHRASE), code.clone())
+        .await
+        .unwrap();
+    alice.until_revoked().await;
+    alice
+        .until("both answers are lost", async || {
+            cutter.left().is_empty().then_some(())
+        })
+        .await;
+    // Asked for once more, it is what it was.
+    alice
+        .revoke_key(passphrase(PASSPHRASE), code)
+        .await
+        .unwrap();
+    let did = alice.did().await;
+    let revoked = did.iter().filter(|kind| **kind == ActivityKind::Revoked);
+    assert_eq!(revoked.count(), 1);
+    bob.unlock().await;
+    bob.writes_until_revoked(&a).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,15 +149,7 @@ async fn a_reset_goes_on_after_every_lost_answer() {
         ("DELETE", "/v1/envelopes"),
     ]);
     alice.reset_key(passphrase(PASSPHRASE)).await.unwrap();
-    until_done(&alice).await;
-    alice
-        .until("everything is sealed again", async || {
-            let renewal = alice.key_renewal().await.unwrap()?;
-            let is_told = renewal.told[0].state == ToldState::AtRelay;
-            (renewal.to_seal_again == 0 && is_told).then_some(())
-        })
-        .await;
-    assert_eq!(cutter.left(), [("", ""); 0], "all of them were cut");
+    sealed_again(&alice, &cutter).await;
     bob.unlock().await;
     bob.until("held", async || {
         let contact = bob.contact(a.clone()).await.unwrap();
@@ -160,12 +173,12 @@ async fn a_relay_that_was_set_back_gets_the_new_card_again() {
     let alice = street.open("alice").await;
     alice.unlock().await;
     alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
-    until_done(&alice).await;
+    alice.until_renewed().await;
     alice.close().await;
     show(&street, &old).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
-    until_shown(&alice, RelayShows::Agrees).await;
+    alice.until_shown(RelayShows::Agrees).await;
     alice.online().await;
     alice.send(&[&b], "after").await.unwrap();
     bob.receive("after").await;
@@ -183,7 +196,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     show(&street, &stolen).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
-    until_shown(&alice, RelayShows::DifferentKey).await;
+    alice.until_shown(RelayShows::DifferentKey).await;
     // A new key waits for that, and is not put over it.
     alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
     alice
@@ -198,7 +211,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     show(&street, &first).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
-    until_done(&alice).await;
+    alice.until_renewed().await;
     assert_ne!(alice.me().await.unwrap().own_code, code);
     alice.close().await;
 
@@ -211,7 +224,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     show(&street, &third).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
-    until_shown(&alice, RelayShows::Agrees).await;
+    alice.until_shown(RelayShows::Agrees).await;
     alice.close().await;
     let (_, adopted) = key_and_card(&street, "alice");
     assert_eq!(adopted.as_bytes(), third.as_bytes());
@@ -221,7 +234,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     show(&street, &fourth).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
-    until_shown(&alice, RelayShows::Newer).await;
+    alice.until_shown(RelayShows::Newer).await;
     alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
     alice
         .until("another device was first", async || {

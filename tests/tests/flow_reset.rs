@@ -4,52 +4,15 @@
 
 use waxwing_client::Failure;
 use waxwing_client::view::{
-    ActivityKind, ComparedState, EvidenceKind, Folder, OutgoingState, RenewalKind, RenewalState,
-    ToldState,
+    ActivityKind, ComparedState, EvidenceKind, Folder, OutgoingState, RenewalKind, ToldState,
 };
 use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase};
 
 const NEW: &str = "nine loud geese sail over the mountain";
 
-async fn until_done(person: &Engine) {
-    person
-        .until("the keys are replaced", async || {
-            let renewal = person.key_renewal().await.unwrap()?;
-            (renewal.state == RenewalState::Done).then_some(())
-        })
-        .await;
-}
-
-async fn until_compared(person: &Engine, account: &str, wanted: ComparedState) {
-    person
-        .until(&format!("{wanted:?}"), async || {
-            let contact = person.contact(account.to_owned()).await.unwrap();
-            (contact.compared == wanted).then_some(())
-        })
-        .await;
-}
-
-async fn until_revoked(person: &Engine) {
-    person
-        .until("revoked", async || {
-            person.me().await.unwrap().revoked_at.map(drop)
-        })
-        .await;
-}
-
 async fn evidence(person: &Engine, account: &str) -> Vec<EvidenceKind> {
     let contact = person.contact(account.to_owned()).await.unwrap();
     contact.evidence.into_iter().map(|seen| seen.kind).collect()
-}
-
-async fn kinds(person: &Engine) -> Vec<ActivityKind> {
-    let lines = person.activity(None, 500).await.unwrap().items;
-    lines.into_iter().map(|line| line.kind).collect()
-}
-
-async fn last_four(person: &Engine) -> String {
-    let code = person.me().await.unwrap().own_code.concat();
-    code[code.len() - 4..].to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,16 +32,17 @@ async fn after_a_reset_contacts_are_held_until_they_accept() {
         })
         .await;
     alice.reset_key(passphrase(PASSPHRASE)).await.unwrap();
-    until_done(&alice).await;
+    alice.until_renewed().await;
     let me = alice.me().await.unwrap();
     assert_ne!(me.own_code, code);
     assert_eq!(me.revoked_at, None, "the present key is another one");
-    let did = kinds(&alice).await;
+    let did = alice.did().await;
     assert!(did.contains(&ActivityKind::Revoked) && did.contains(&ActivityKind::KeyReset));
 
     let bob = street.open("bob").await;
     bob.unlock().await;
-    until_compared(&bob, &a, ComparedState::ChangedUnexplained).await;
+    bob.until_compared(&a, ComparedState::ChangedUnexplained)
+        .await;
     assert!(bob.contact(a.clone()).await.unwrap().held);
     let seen = evidence(&bob, &a).await;
     assert!(seen.contains(&EvidenceKind::Revoked), "{seen:?}");
@@ -113,7 +77,7 @@ async fn a_revoked_key_is_final_and_only_a_reset_follows_it() {
         .revoke_key(passphrase(PASSPHRASE), "x000".into())
         .await;
     assert_eq!(wrong, Err(Failure::KeyCodeDiffers));
-    let four = last_four(&alice).await;
+    let four = alice.last_four().await;
     let wrong = alice.revoke_key(passphrase("wrong"), four.clone()).await;
     assert_eq!(wrong, Err(Failure::WrongPassphrase));
     // It is final at once, and out as soon as the relay is there.
@@ -123,26 +87,14 @@ async fn a_revoked_key_is_final_and_only_a_reset_follows_it() {
         .revoke_key(passphrase(PASSPHRASE), four)
         .await
         .unwrap();
-    until_revoked(&alice).await;
+    alice.until_revoked().await;
     let alice = street.restart(alice).await;
-    until_revoked(&alice).await;
+    alice.until_revoked().await;
     let rotated = alice.rotate_key(passphrase(PASSPHRASE)).await;
     assert_eq!(rotated, Err(Failure::KeyRevoked));
     street.start_relay().await;
 
-    // Who has a prekey at hand writes once more, and learns of it with the next.
-    let mut number = 0;
-    while !bob.contact(a.clone()).await.unwrap().held {
-        number += 1;
-        match bob.send(&[&a], &format!("to a revoked key {number}")).await {
-            Ok(_) => bob.online().await,
-            Err(failure) => assert_eq!(failure, Failure::ContactHeld { account: a.clone() }),
-        }
-        let looked = async || bob.contact(a.clone()).await.unwrap().held.then_some(());
-        let soon = std::time::Duration::from_secs(5);
-        let _ = tokio::time::timeout(soon, bob.until("held", looked)).await;
-    }
-    until_compared(&bob, &a, ComparedState::Revoked).await;
+    bob.writes_until_revoked(&a).await;
     assert!(evidence(&bob, &a).await.contains(&EvidenceKind::Revoked));
     let accepted = bob.accept_change(a.clone()).await;
     assert_eq!(accepted, Err(Failure::ContactHeld { account: a.clone() }));
@@ -150,8 +102,9 @@ async fn a_revoked_key_is_final_and_only_a_reset_follows_it() {
     assert!(bob.contact(a.clone()).await.unwrap().held);
 
     alice.reset_key(passphrase(PASSPHRASE)).await.unwrap();
-    until_done(&alice).await;
-    until_compared(&bob, &a, ComparedState::ChangedUnexplained).await;
+    alice.until_renewed().await;
+    bob.until_compared(&a, ComparedState::ChangedUnexplained)
+        .await;
     // What he compares is the new key: the digits that Alice sees.
     let shown = bob.contact(a.clone()).await.unwrap().key_code;
     assert_eq!(shown, alice.contact(b.clone()).await.unwrap().key_code);
@@ -185,8 +138,8 @@ async fn a_revocation_on_paper_revokes_the_key_that_made_it() {
     }
     assert_eq!(alice.me().await.unwrap().revoked_at, None);
     alice.publish_revocation(statement).await.unwrap();
-    until_revoked(&alice).await;
-    let did = kinds(&alice).await;
+    alice.until_revoked().await;
+    let did = alice.did().await;
     for kind in [
         ActivityKind::CardExported,
         ActivityKind::RevocationExported,
@@ -210,14 +163,14 @@ async fn a_reset_with_a_rekey_revokes_at_once_and_replaces_at_the_end() {
         )
         .await
         .unwrap();
-    until_revoked(&alice).await;
+    alice.until_revoked().await;
     // A rotation meanwhile is refused.
     let other = alice.rotate_key(passphrase(PASSPHRASE)).await;
     assert_eq!(other, Err(Failure::RekeyUnderWay));
     // Undone: the revocation stays out, and the reset can be asked for by itself.
     alice.undo_rekey().await.unwrap();
     assert_eq!(alice.key_renewal().await.unwrap(), None);
-    until_revoked(&alice).await;
+    alice.until_revoked().await;
     drop(words);
     let words = alice
         .begin_rekey(
@@ -233,8 +186,9 @@ async fn a_reset_with_a_rekey_revokes_at_once_and_replaces_at_the_end() {
         .confirm_rekey_code((0..).zip(groups).collect())
         .await
         .unwrap();
-    until_done(&alice).await;
-    until_compared(&bob, &a, ComparedState::ChangedUnexplained).await;
+    alice.until_renewed().await;
+    bob.until_compared(&a, ComparedState::ChangedUnexplained)
+        .await;
     bob.accept_change(a.clone()).await.unwrap();
     alice.send(&[&b], "after both").await.unwrap();
     bob.receive("after both").await;
