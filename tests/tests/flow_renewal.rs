@@ -203,6 +203,54 @@ async fn who_has_a_copy_writes_as_nobody_once_the_keys_are_new() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_missed_two_rotations_finds_the_old_keys_word_for_each() {
+    let street = Street::new().await;
+    let (alice, bob) = (street.person("alice").await, street.person("bob").await);
+    let (b, a) = (alice.add("bob").await, bob.add("alice").await);
+    bob.close().await;
+    for _ in 0..3 {
+        rotate(&alice).await;
+    }
+    alice.send(&[&b], "under the fourth key").await.unwrap();
+    let bob = street.open("bob").await;
+    bob.unlock().await;
+    bob.receive("under the fourth key").await;
+    let contact = bob.contact(a.clone()).await.unwrap();
+    assert_eq!(
+        (contact.compared, contact.held),
+        (ComparedState::ChangedSigned, false)
+    );
+    let changes = contact
+        .evidence
+        .iter()
+        .filter(|seen| seen.kind == EvidenceKind::SignedChange);
+    assert_eq!(changes.count(), 3);
+    assert_eq!(
+        contact.key_code,
+        alice.contact(b).await.unwrap().key_code,
+        "both see the same digits"
+    );
+    bob.send(&[&a], "back").await.unwrap();
+    alice.receive("back").await;
+    // No word leads over a reset.
+    bob.close().await;
+    rotate(&alice).await;
+    alice.reset_key(passphrase(PASSPHRASE)).await.unwrap();
+    alice.until_renewed().await;
+    rotate(&alice).await;
+    let bob = street.open("bob").await;
+    bob.unlock().await;
+    bob.until_compared(&a, ComparedState::ChangedUnexplained)
+        .await;
+    let contact = bob.contact(a).await.unwrap();
+    let changes = contact
+        .evidence
+        .iter()
+        .filter(|seen| seen.kind == EvidenceKind::SignedChange);
+    assert_eq!((changes.count(), contact.held), (3, true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_copies_that_replace_the_keys_one_wins_and_the_other_is_told() {
     let street = Street::new().await;
     let alice = street.person("alice").await;

@@ -10,7 +10,11 @@ use waxwing_crypto::key_code::{KeyCode, Side};
 use waxwing_vault::Store;
 use waxwing_vault::rows::{ActivityKind, Contact, EvidenceKind, OwnCard};
 use waxwing_wire::address::Address;
+use waxwing_wire::card::Card;
 use waxwing_wire::ids::AccountId;
+
+/// More rotations than anybody makes between two looks.
+const MOST_ROTATIONS: usize = 256;
 
 impl App {
     /// This account.
@@ -298,12 +302,13 @@ impl App {
         let revoked = self.look_for_revocation(line, account).await?;
         let shown = line.card(&account).await?;
         let now = self.now();
+        let rotations = self.rotations_to(line, account, &shown).await?;
         let mut rng = self.chance.draw();
         let outcome = self
             .with_store(move |store| {
                 store.commit(&mut rng, |tx| {
                     let mut contact = tx.load::<Contact>(&account)?.ok_or(Failure::NotFound)?;
-                    let outcome = directory::judge(&mut contact, &shown, now);
+                    let outcome = directory::follow(&mut contact, &rotations, &shown, now);
                     tx.put(&contact)?;
                     Ok::<_, Failure>(outcome)
                 })
@@ -313,6 +318,32 @@ impl App {
             self.tell(Change::Contacts(Some(account.to_string())));
         }
         Ok(outcome)
+    }
+
+    /// The rotations between the pinned card and a shown one of another key: asked for only when the pinned
+    /// key did not sign that one.
+    async fn rotations_to(
+        &self,
+        line: &Line,
+        account: AccountId,
+        shown: &[u8],
+    ) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut contact = self.find_contact(account).await?.ok_or(Failure::NotFound)?;
+        let mut after = contact.card_version;
+        let mut rotations = Vec::new();
+        if directory::judge(&mut contact, shown, self.now()) != Outcome::Held {
+            return Ok(rotations);
+        }
+        while rotations.len() < MOST_ROTATIONS {
+            let more = line.rotations(&account, after).await?;
+            let last = more.last().and_then(|card| Card::decode(card).ok());
+            match last.map(|card| card.body().version) {
+                Some(version) if version > after => after = version,
+                _ => break,
+            }
+            rotations.extend(more);
+        }
+        Ok(rotations)
     }
 
     async fn look_for_revocation(&self, line: &Line, account: AccountId) -> Result<bool, Failure> {

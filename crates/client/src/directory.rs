@@ -127,6 +127,49 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
     }
 }
 
+/// Follows a contact's key through the rotations between the pinned card and the shown one, and judges
+/// that one. When there are none, or they do not lead to it, it is judged by itself.
+pub(crate) fn follow(
+    contact: &mut Contact,
+    rotations: &[Vec<u8>],
+    shown: &[u8],
+    now: u64,
+) -> Outcome {
+    if rotations.is_empty() {
+        return judge(contact, shown, now);
+    }
+    let mut followed = contact.clone();
+    for rotation in rotations.iter().filter(|card| card[..] != *shown) {
+        step(&mut followed, rotation, now);
+    }
+    match judge(&mut followed, shown, now) {
+        Outcome::Same | Outcome::Taken => {
+            *contact = followed;
+            Outcome::Taken
+        }
+        Outcome::Held | Outcome::Refused => judge(contact, shown, now),
+    }
+}
+
+/// Takes a rotation of the pinned key. Its time may be over: it was in force when it was made, and nothing
+/// is sealed to it.
+fn step(contact: &mut Contact, rotation: &[u8], now: u64) {
+    let (Some(known), Ok(card)) = (pinned(contact), Card::decode(rotation)) else {
+        return;
+    };
+    let issued_at = card.body().issued_at;
+    if let Verdict::Accepted {
+        card,
+        change: Change::Rotated,
+    } = Pin::of(&known).judge(card, issued_at)
+        && !is_revoked(contact)
+    {
+        take(contact, &card, now);
+        contact.compared_at = None;
+        note(contact, EvidenceKind::RotatedWithProof, now, None);
+    }
+}
+
 /// Keeps that a contact's key revoked itself, and holds sending. False when the statement is not of the
 /// pinned key, or was kept before.
 pub(crate) fn learn_revocation(contact: &mut Contact, statement: &[u8], now: u64) -> bool {

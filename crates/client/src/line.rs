@@ -19,7 +19,7 @@ use waxwing_wire::api::{
     Accepted, Ack, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, DevicesSeen, MEDIA_CARD,
     MEDIA_PARTIAL_UPLOAD, MEDIA_REVOCATION, MEDIA_SUBMISSION, MailboxPage, NameRecord,
     NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo, Revocations,
-    StatusAsk, StatusPage, StatusQuery,
+    Rotations, StatusAsk, StatusPage, StatusQuery,
 };
 use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, EnvelopeId, MailboxId};
 use waxwing_wire::problem::{Problem, Slug};
@@ -228,6 +228,18 @@ impl Line {
         let known: Revocations = self.ask(Call::new(Method::GET, &path)).await?;
         let statements = known.statements.into_iter();
         Ok(statements.map(|statement| statement.0).collect())
+    }
+
+    /// The cards after a version by which an account's keys followed each other, oldest first; the
+    /// relay gives a part of many.
+    pub(crate) async fn rotations(
+        &self,
+        account: &AccountId,
+        after: u64,
+    ) -> Result<Vec<Vec<u8>>, LineError> {
+        let path = format!("v1/accounts/{account}/rotations?after={after}");
+        let rotations: Rotations = self.ask(Call::new(Method::GET, &path)).await?;
+        Ok(rotations.cards.into_iter().map(|card| card.0).collect())
     }
 
     /// When the account's devices last asked this relay for something.

@@ -80,6 +80,23 @@ shape! {
 }
 
 shape! {
+    /// `GET /v1/accounts/{account}/rotations`: the query.
+    pub struct RotationsQuery {
+        /// Only cards with a higher version than this.
+        #[serde(default)]
+        pub after: u64,
+    }
+}
+
+shape! {
+    /// `GET /v1/accounts/{account}/rotations`: cards that changed the account's key, oldest first.
+    pub struct Rotations {
+        /// Cards with two signatures. At most 16: who has got so many asks on after the last one.
+        pub cards: Vec<B64>,
+    }
+}
+
+shape! {
     /// `GET /v1/accounts/{account}/devices`: the account's devices, as its own devices may know.
     pub struct DevicesSeen {
         /// In the order of the card.

@@ -18,7 +18,7 @@ use waxwing_wire::problem::Slug;
 
 use super::caller::{Claimed, Signed, check_digest, need_media_type, read_body};
 use super::directory::Current;
-use super::{App, Refusal, Shared, revocations};
+use super::{App, Refusal, Shared, revocations, rotations};
 use crate::store::{Expect, Space, StoreError};
 
 /// Every accepted card, in order: the ground for a log that can be audited.
@@ -262,11 +262,11 @@ async fn claim_mailboxes(app: &App, card: &VerifiedCard) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// Adds a card to the log of all cards, once.
+/// Adds a card to the log of all cards, and a rotation to its account's, once.
 async fn record(app: &App, card: &VerifiedCard) -> Result<(), StoreError> {
     let bytes = Bytes::copy_from_slice(card.as_bytes());
     app.store
         .add(CARD_LOG, card.hash().as_bytes(), bytes)
-        .await
-        .map(drop)
+        .await?;
+    rotations::record(app, card).await
 }

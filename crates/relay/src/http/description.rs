@@ -138,9 +138,12 @@ fn problems_of(method: &str, path: &str) -> &'static [Slug] {
             Slug::PreconditionRequired,
             Slug::UnsupportedMediaType,
         ],
-        ("get", "/v1/accounts/{account}/card" | "/v1/accounts/{account}/revocation") => {
-            &[Slug::UnknownAccount]
-        }
+        (
+            "get",
+            "/v1/accounts/{account}/card"
+            | "/v1/accounts/{account}/revocation"
+            | "/v1/accounts/{account}/rotations",
+        ) => &[Slug::UnknownAccount],
         ("put", "/v1/accounts/{account}/revocation") => &[
             Slug::UnknownAccount,
             Slug::RevocationInvalid,
@@ -228,6 +231,7 @@ mod tests {
             ("get", "/v1/accounts/{account}/card"),
             ("put", "/v1/accounts/{account}/revocation"),
             ("get", "/v1/accounts/{account}/revocation"),
+            ("get", "/v1/accounts/{account}/rotations"),
             ("get", "/v1/accounts/{account}/devices"),
             ("put", "/v1/names/{name}"),
             ("get", "/v1/names/{name}"),

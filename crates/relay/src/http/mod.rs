@@ -19,6 +19,7 @@ mod prekeys;
 mod rates;
 mod refusal;
 mod revocations;
+mod rotations;
 mod seen;
 mod status;
 
@@ -103,6 +104,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(about::openapi))
         .routes(routes!(cards::put_card, cards::card))
         .routes(routes!(revocations::revoke, revocations::revocations))
+        .routes(routes!(rotations::rotations))
         .routes(routes!(seen::devices))
         .routes(routes!(names::put_name, names::name))
         .routes(routes!(names::name_of))
