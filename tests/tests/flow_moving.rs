@@ -61,9 +61,9 @@ async fn who_moved_is_found_there_with_the_present_card_and_may_come_back() {
 
     street.start_relay().await;
     alice.move_to(street.address()).await.unwrap();
-    let carol = street.person("carol").await;
-    assert_eq!(carol.add("alice").await, to_alice);
-    carol.send(&[&to_alice], "Back").await.unwrap();
+    let third = street.person("third").await;
+    assert_eq!(third.add("alice").await, to_alice);
+    third.send(&[&to_alice], "Back").await.unwrap();
     alice.receive("Back").await;
 }
 
@@ -71,8 +71,8 @@ async fn who_moved_is_found_there_with_the_present_card_and_may_come_back() {
 async fn what_waits_leaves_through_the_relay_that_has_the_recipient() {
     let (street, other) = (Street::new().await, Street::new().await);
     let alice = street.person("alice").await;
-    let (bob, carol) = (street.person("bob").await, street.person("carol").await);
-    let (to_bob, to_carol) = (alice.add("bob").await, alice.add("carol").await);
+    let (bob, third) = (street.person("bob").await, street.person("third").await);
+    let (to_bob, to_third) = (alice.add("bob").await, alice.add("third").await);
     let path = street.desk().join("plan.bin");
     std::fs::write(&path, vec![9; 1_500_000]).unwrap();
     street.stop_relay().await;
@@ -80,15 +80,15 @@ async fn what_waits_leaves_through_the_relay_that_has_the_recipient() {
         .send_files(&[&to_bob], "To who stays", &[path])
         .await
         .unwrap();
-    let moves = alice.send(&[&to_carol], "To who moves").await.unwrap();
+    let moves = alice.send(&[&to_third], "To who moves").await.unwrap();
     alice
         .until_state(&moves, "the relay is away", |state| {
             matches!(state, OutgoingState::Retrying { .. })
         })
         .await;
     alice.move_to(other.address()).await.unwrap();
-    carol.move_to(other.address()).await.unwrap();
-    carol.receive("To who moves").await;
+    third.move_to(other.address()).await.unwrap();
+    third.receive("To who moves").await;
     alice.until_fetched(&moves).await;
     alice.send(&[&to_bob], "Behind it").await.unwrap();
 
@@ -112,7 +112,7 @@ async fn what_waits_leaves_through_the_relay_that_has_the_recipient() {
 async fn what_was_left_behind_is_fetched_after_the_move() {
     let (street, other) = (Street::new().await, Street::new().await);
     let (alice, bob) = (street.person("alice").await, street.person("bob").await);
-    let carol = other.person("carol").await;
+    let third = other.person("third").await;
     let to_alice = bob.add("alice").await;
     alice.close().await;
     let message = bob.send(&[&to_alice], "Left behind").await.unwrap();
@@ -131,7 +131,7 @@ async fn what_was_left_behind_is_fetched_after_the_move() {
             (alice.me().await.unwrap().relay_shows == RelayShows::Agrees).then_some(())
         })
         .await;
-    assert_eq!(carol.add("alice").await, to_alice);
+    assert_eq!(third.add("alice").await, to_alice);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

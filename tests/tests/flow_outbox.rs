@@ -55,8 +55,8 @@ fn now_millis() -> u64 {
 async fn a_lane_keeps_its_order_over_failures_while_the_others_move_on() {
     let street = Street::with(|config| config.limits.mailbox_envelopes = 1).await;
     let alice = street.person("alice").await;
-    let (bob, carol) = (street.person("bob").await, street.person("carol").await);
-    let (to_bob, to_carol) = (alice.add("bob").await, alice.add("carol").await);
+    let (bob, third) = (street.person("bob").await, street.person("third").await);
+    let (to_bob, to_third) = (alice.add("bob").await, alice.add("third").await);
     bob.close().await;
     let mut lane = Vec::new();
     for subject in ["1", "2", "3"] {
@@ -70,8 +70,8 @@ async fn a_lane_keeps_its_order_over_failures_while_the_others_move_on() {
         alice.state(&lane[2]).await,
         OutgoingState::Queued { behind: true }
     );
-    let past = alice.send(&[&to_carol], "Past them").await.unwrap();
-    carol.receive("Past them").await;
+    let past = alice.send(&[&to_third], "Past them").await.unwrap();
+    third.receive("Past them").await;
     alice.until_fetched(&past).await;
     assert!(full(alice.state(&lane[1]).await));
 
@@ -96,8 +96,8 @@ async fn a_lane_keeps_its_order_over_failures_while_the_others_move_on() {
 async fn a_permanent_failure_blocks_its_own_lane_only_and_says_so() {
     let street = Street::new().await;
     let alice = street.person("alice").await;
-    let (bob, carol) = (street.person("bob").await, street.person("carol").await);
-    let (to_bob, to_carol) = (alice.add("bob").await, alice.add("carol").await);
+    let (bob, third) = (street.person("bob").await, street.person("third").await);
+    let (to_bob, to_third) = (alice.add("bob").await, alice.add("third").await);
     alice.close().await;
     let mailbox = street.with_vault("alice", |open| {
         let account: AccountId = to_bob.parse().unwrap();
@@ -120,8 +120,8 @@ async fn a_permanent_failure_blocks_its_own_lane_only_and_says_so() {
         alice.state(&second).await,
         OutgoingState::Queued { behind: true }
     );
-    alice.send(&[&to_carol], "Elsewhere").await.unwrap();
-    carol.receive("Elsewhere").await;
+    alice.send(&[&to_third], "Elsewhere").await.unwrap();
+    third.receive("Elsewhere").await;
 
     self::owner(&street, &mailbox, owner).await;
     alice.online().await;

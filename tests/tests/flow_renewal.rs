@@ -162,7 +162,7 @@ async fn what_was_sealed_to_the_old_prekeys_still_opens() {
 async fn who_has_a_copy_writes_as_nobody_once_the_keys_are_new() {
     let street = Street::new().await;
     let (alice, bob) = (street.person("alice").await, street.person("bob").await);
-    let mallory = street.person("mallory").await;
+    let stranger = street.person("stranger").await;
     let (b, a) = (alice.add("bob").await, bob.add("alice").await);
     alice.send(&[&b], "before").await.unwrap();
     bob.receive("before").await;
@@ -174,16 +174,16 @@ async fn who_has_a_copy_writes_as_nobody_once_the_keys_are_new() {
     rotate(&alice).await;
     alice.until_told(&b, ToldState::Fetched).await;
     until_seen(&bob, &a, EvidenceKind::SignedChange).await;
-    mallory.close().await;
+    stranger.close().await;
     street.with_vault("copy", |thief| {
-        street.with_vault("mallory", |through| {
+        street.with_vault("stranger", |through| {
             by_hand::post_through(through, thief, &b, |message| {
                 message.body = Body::text("from a copy", "");
             });
         });
     });
-    let mallory = street.open("mallory").await;
-    mallory.unlock().await;
+    let stranger = street.open("stranger").await;
+    stranger.unlock().await;
     bob.until("it does not open, and is asked for again", async || {
         let rows = bob.list(Folder::Inbox).await;
         let mut states = rows.into_iter().filter_map(|row| row.incoming);

@@ -654,14 +654,14 @@ async fn envelopes_travel_and_are_told_of() {
 #[tokio::test]
 async fn each_device_gets_its_own_entry_only() {
     let running = running().await;
-    let (alice, bob, carol) = (
+    let (alice, bob, third) = (
         running.person().await,
         running.person().await,
         running.person().await,
     );
-    let sent = submission(&[bob.mailbox, carol.mailbox], 500, START + DAY);
+    let sent = submission(&[bob.mailbox, third.mailbox], 500, START + DAY);
     assert_eq!(alice.submit(&sent).await.json::<Accepted>().accepted, 2);
-    for person in [&bob, &carol] {
+    for person in [&bob, &third] {
         let page = person.mailbox(0).await;
         let envelope = Envelope::decode(page.items[0].envelope.as_slice()).unwrap();
         let own = sent
@@ -679,7 +679,7 @@ async fn each_device_gets_its_own_entry_only() {
         .await;
     assert_eq!(recalled.json::<Recalled>().state, EnvelopeState::Recalled);
     assert!(bob.mailbox(0).await.items.is_empty());
-    assert_eq!(carol.mailbox(0).await.items.len(), 1);
+    assert_eq!(third.mailbox(0).await.items.len(), 1);
     let unknown = alice
         .delete(format!(
             "/v1/envelopes/{}/{}",
@@ -889,7 +889,7 @@ async fn submissions_have_limits() {
         config.limits.mailbox_envelopes = 2;
     })
     .await;
-    let (alice, bob, carol) = (
+    let (alice, bob, third) = (
         running.person().await,
         running.person().await,
         running.person().await,
@@ -944,7 +944,7 @@ async fn submissions_have_limits() {
         (Slug::MailboxFull, true)
     );
     // A full mailbox does not keep the other device from its envelope.
-    let both = submission(&[bob.mailbox, carol.mailbox], 300, START + DAY);
+    let both = submission(&[bob.mailbox, third.mailbox], 300, START + DAY);
     let partly = alice.submit(&both).await;
     assert_eq!(
         (partly.status, partly.json::<Accepted>().accepted),
@@ -965,7 +965,7 @@ async fn submissions_have_limits() {
         2,
         "the rest, once there is room"
     );
-    assert_eq!(carol.mailbox(0).await.items.len(), 1);
+    assert_eq!(third.mailbox(0).await.items.len(), 1);
 }
 
 #[tokio::test]

@@ -158,11 +158,11 @@ async fn a_revoked_key_has_no_word_any_more() {
 async fn a_stranger_cannot_take_a_revoked_account() {
     let running = running().await;
     let (alice, bob) = (running.person().await, running.person().await);
-    let (first, mallory) = (alice.current(), New::generate());
+    let (first, thief) = (alice.current(), New::generate());
     let statement = sign_revocation(&alice.account_key, alice.account(), START);
-    let reset = |entry| sign_reset(&mallory.account, &first, vec![entry], terms(START)).unwrap();
+    let reset = |entry| sign_reset(&thief.account, &first, vec![entry], terms(START)).unwrap();
     // Before the revocation no reset is taken at all.
-    let early = put(&alice, reset(mallory.entry(&alice)).card(), 1).await;
+    let early = put(&alice, reset(thief.entry(&alice)).card(), 1).await;
     assert_eq!(early.slug(), Slug::SignatureInvalid);
     let early = put(&alice, reset(alice.entry()).card(), 1).await;
     assert_eq!(early.slug(), Slug::CardInvalid);
@@ -171,10 +171,10 @@ async fn a_stranger_cannot_take_a_revoked_account() {
         StatusCode::CREATED
     );
     // A card of the stranger's own keys, signed as the account's device by the stranger.
-    let taken = reset(mallory.entry(&alice));
+    let taken = reset(thief.entry(&alice));
     let mut call = alice.put_card_call(taken.as_bytes(), ("if-match", "\"1\"".into()));
     let stranger = Person {
-        transport: TransportKey::from_seed(&mallory.transport.to_seed()),
+        transport: TransportKey::from_seed(&thief.transport.to_seed()),
         ..Person::new(running.address, alice.clock.clone())
     };
     call.nonce = rand::random();
@@ -185,8 +185,8 @@ async fn a_stranger_cannot_take_a_revoked_account() {
     let other = device_entry(
         bob.device,
         alice.mailbox,
-        &mallory.device,
-        &mallory.transport,
+        &thief.device,
+        &thief.transport,
         START,
     );
     let taken = reset(other);

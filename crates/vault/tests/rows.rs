@@ -245,13 +245,13 @@ fn lanes_keep_their_order_while_locked() {
     let (open, _) = home.create();
     let store = open.store();
     let bob = store.lane(&AccountId::new([5; 32])).unwrap();
-    let carol = store.lane(&AccountId::new([6; 32])).unwrap();
+    let third = store.lane(&AccountId::new([6; 32])).unwrap();
     let long = vec![7; 90_000];
     store
         .commit(&mut home.rng, |tx| {
             tx.carriage().append(&mut outgoing(bob, 1), &long)?;
             tx.carriage().append(&mut outgoing(bob, 2), b"two")?;
-            tx.carriage().append(&mut outgoing(carol, 3), b"three")
+            tx.carriage().append(&mut outgoing(third, 3), b"three")
         })
         .unwrap();
     drop((store, open));

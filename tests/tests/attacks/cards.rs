@@ -87,9 +87,9 @@ fn two_cards_of_one_version_are_a_fork_and_evidence() {
 
 #[test]
 fn a_changed_identity_key_stops_sending() {
-    let (alice, mallory) = (Person::new(), Person::new());
+    let (alice, stranger) = (Person::new(), Person::new());
     let pin = Pin::of(&alice.card);
-    let forged = reset(&mallory.account, &alice.card, &mallory);
+    let forged = reset(&stranger.account, &alice.card, &stranger);
     assert!(matches!(
         pin.judge(forged.clone(), NOW),
         Verdict::IdentityReset { .. }
@@ -104,10 +104,10 @@ fn a_changed_identity_key_stops_sending() {
 #[test]
 fn a_reset_with_an_old_version_is_still_only_a_reset() {
     // Somebody's own key must not be able to raise the alarms that name Alice's key a culprit.
-    let (alice, mallory) = (Person::new(), Person::new());
+    let (alice, stranger) = (Person::new(), Person::new());
     let second = next(&alice, &alice.card, NOW);
     let third = next(&alice, &second, NOW);
-    let forged = reset(&mallory.account, &alice.card, &mallory);
+    let forged = reset(&stranger.account, &alice.card, &stranger);
     assert!(matches!(
         Pin::of(&third).judge(forged, NOW),
         Verdict::IdentityReset { .. }
@@ -189,18 +189,18 @@ fn a_rotation_changes_the_key_code_and_a_new_device_does_not() {
 
 #[test]
 fn an_account_id_cannot_be_claimed_by_another_key() {
-    let (alice, mallory) = (Person::new(), Person::new());
+    let (alice, stranger) = (Person::new(), Person::new());
     let claim = |version| CardBody {
         account_id: alice.own().account_id,
         version,
         prev: None,
-        identity: mallory.account.public().clone(),
-        devices: vec![mallory.entry()],
+        identity: stranger.account.public().clone(),
+        devices: vec![stranger.entry()],
         issued_at: NOW,
         expires_at: NOW + DAY,
         min_suite: Suite::S1,
     };
-    let seed = mallory.account.to_seed();
+    let seed = stranger.account.to_seed();
     let signed = forge::sign1(seed.expose(), CARD_LABEL, claim(1).encode());
     let card = Card::decode(&signed.encode()).unwrap();
     assert_eq!(

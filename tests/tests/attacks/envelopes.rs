@@ -218,15 +218,15 @@ fn two_sealings_share_no_key_and_no_nonce() {
 
 #[test]
 fn each_device_gets_its_own_entry_only() {
-    let (alice, bob, carol) = (Person::new(), Person::new(), Person::new());
+    let (alice, bob, third) = (Person::new(), Person::new(), Person::new());
     let (_, to_bob) = bob.prekey(Suite::S1);
-    let (_, to_carol) = carol.prekey(Suite::S2);
-    let message = alice.message(&[&bob, &carol], "Hello.");
-    let sealed = alice.seal_all(&message, &[to_bob, to_carol], header());
+    let (_, to_third) = third.prekey(Suite::S2);
+    let message = alice.message(&[&bob, &third], "Hello.");
+    let sealed = alice.seal_all(&message, &[to_bob, to_third], header());
     assert_eq!(sealed.submissions.len(), 2, "one per account");
     for (account, submission) in &sealed.submissions {
         let other = if *account == bob.own().account_id {
-            &carol
+            &third
         } else {
             &bob
         };
@@ -240,13 +240,13 @@ fn each_device_gets_its_own_entry_only() {
 
 #[test]
 fn nothing_is_sealed_to_who_is_not_named_in_the_message() {
-    let (alice, bob, carol) = (Person::new(), Person::new(), Person::new());
-    let (_, to_carol) = carol.prekey(Suite::S1);
+    let (alice, bob, third) = (Person::new(), Person::new(), Person::new());
+    let (_, to_third) = third.prekey(Suite::S1);
     let message = alice.message(&[&bob], "Hello.");
     let sealed = seal(
         &message,
         &alice.device,
-        &[to_carol],
+        &[to_third],
         header(),
         &mut rand::rng(),
     );

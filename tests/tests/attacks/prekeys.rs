@@ -12,9 +12,9 @@ use crate::forge;
 
 #[test]
 fn a_prekey_signed_by_another_is_refused() {
-    let (bob, mallory) = (Person::new(), Person::new());
+    let (bob, stranger) = (Person::new(), Person::new());
     let record = bob.prekey(Suite::S2).1;
-    let seed = mallory.device.to_seed();
+    let seed = stranger.device.to_seed();
     let forged = forge::sign1(seed.expose(), PREKEY_LABEL, record.body().encode());
     let forged = Prekey::decode(&forged.encode()).unwrap();
     assert_eq!(
@@ -25,9 +25,9 @@ fn a_prekey_signed_by_another_is_refused() {
 
 #[test]
 fn a_prekey_of_another_device_or_account_is_refused() {
-    let (bob, mallory) = (Person::new(), Person::new());
-    let terms = mallory.prekey_terms(Suite::S1, PrekeyKind::OneTime);
-    let (_, record) = generate(&mallory.device, &terms, &mut rand::rng()).unwrap();
+    let (bob, stranger) = (Person::new(), Person::new());
+    let terms = stranger.prekey_terms(Suite::S1, PrekeyKind::OneTime);
+    let (_, record) = generate(&stranger.device, &terms, &mut rand::rng()).unwrap();
     assert_eq!(
         record.verify(&bob.card, NOW).unwrap_err(),
         PrekeyError::WrongDevice
@@ -81,7 +81,7 @@ fn a_prekey_keeps_its_suite_and_kind_in_the_vault() {
 
 #[test]
 fn only_the_mailboxes_own_device_can_ask_for_a_retry() {
-    let (bob, mallory) = (Person::new(), Person::new());
+    let (bob, stranger) = (Person::new(), Person::new());
     let body = RetryBody {
         env_id: header().env_id,
         to: bob.mailbox,
@@ -93,9 +93,9 @@ fn only_the_mailboxes_own_device_can_ask_for_a_retry() {
     assert_eq!(verified.body(), &body);
     assert_eq!(verified.device_id(), bob.device_id);
     assert_eq!(
-        genuine.verify(&mallory.card).unwrap_err(),
+        genuine.verify(&stranger.card).unwrap_err(),
         RetryError::WrongDevice
     );
-    let forged = Retry::decode(&sign_retry(&mallory.device, &body)).unwrap();
+    let forged = Retry::decode(&sign_retry(&stranger.device, &body)).unwrap();
     assert_eq!(forged.verify(&bob.card).unwrap_err(), RetryError::Signature);
 }

@@ -123,7 +123,7 @@ fn the_body_must_be_the_one_that_was_signed() {
 
 #[test]
 fn another_devices_key_does_not_verify() {
-    let (alice, mallory) = (Person::new(), Person::new());
+    let (alice, stranger) = (Person::new(), Person::new());
     let sent = Target {
         method: "GET",
         authority: "relay.example",
@@ -133,7 +133,7 @@ fn another_devices_key_does_not_verify() {
         content_type: None,
         upload_offset: None,
     };
-    let headers = sign_request(&mallory.transport, &sent, &params(&alice)).unwrap();
+    let headers = sign_request(&stranger.transport, &sent, &params(&alice)).unwrap();
     let read = SignedRequest::parse(&headers.signature_input, &headers.signature).unwrap();
     assert_eq!(
         read.verify(&sent, alice.transport.public()),

@@ -31,14 +31,14 @@ fn an_honest_message_arrives_with_its_sender_and_text() {
 
 #[test]
 fn the_thief_of_bobs_prekey_cannot_write_to_bob_as_alice() {
-    let (alice, bob, mallory) = (Person::new(), Person::new(), Person::new());
+    let (alice, bob, stranger) = (Person::new(), Person::new(), Person::new());
     let (stolen, prekey) = bob.prekey(Suite::S1);
     // The thief has all of Bob's decryption keys, and still only her own signing key.
-    let forged = alice.message(&[&bob], "Pay Mallory.");
+    let forged = alice.message(&[&bob], "Pay Stranger.");
     let header = header();
     let payload = forged.encode().to_vec();
     let signed = forge::sign1(
-        mallory.device.to_seed().expose(),
+        stranger.device.to_seed().expose(),
         &forge::message_aad(&header),
         payload,
     );
@@ -55,18 +55,18 @@ fn the_thief_of_bobs_prekey_cannot_write_to_bob_as_alice() {
 }
 
 #[test]
-fn bob_cannot_pass_alices_signed_text_on_to_carol_as_written_to_her() {
-    let (alice, bob, carol) = (Person::new(), Person::new(), Person::new());
+fn bob_cannot_pass_alices_signed_text_on_as_written_to_another() {
+    let (alice, bob, third) = (Person::new(), Person::new(), Person::new());
     let (bobs, to_bob) = bob.prekey(Suite::S1);
-    let (carols, to_carol) = carol.prekey(Suite::S1);
+    let (theirs, to_third) = third.prekey(Suite::S1);
     let envelope = alice.seal_to(&alice.message(&[&bob], "I quit."), &to_bob, header());
     let signed = forge::plaintext(&envelope, &bobs, &to_bob);
-    // Under the same header, so that even the header's binding holds: Carol is not a recipient.
-    let passed_on = forge::seal_plain(&signed, &to_carol, envelope.header);
-    assert!(is_refused(&passed_on, &carol, &carols, &alice));
+    // Under the same header, so that even the header's binding holds: the third person is not a recipient.
+    let passed_on = forge::seal_plain(&signed, &to_third, envelope.header);
+    assert!(is_refused(&passed_on, &third, &theirs, &alice));
     // And under a header of its own.
-    let passed_on = forge::seal_plain(&signed, &to_carol, header());
-    assert!(is_refused(&passed_on, &carol, &carols, &alice));
+    let passed_on = forge::seal_plain(&signed, &to_third, header());
+    assert!(is_refused(&passed_on, &third, &theirs, &alice));
 }
 
 #[test]
@@ -93,15 +93,15 @@ fn a_signed_text_cannot_be_put_under_another_header() {
 
 #[test]
 fn a_text_cannot_be_moved_to_another_conversation() {
-    let (alice, bob, carol) = (Person::new(), Person::new(), Person::new());
+    let (alice, bob, third) = (Person::new(), Person::new(), Person::new());
     let (own, prekey) = bob.prekey(Suite::S1);
     let header = header();
     let message = alice.message(&[&bob], "Yes.");
     let envelope = alice.seal_to(&message, &prekey, header);
     let plain = forge::plaintext(&envelope, &own, &prekey);
     let signed = Sign1::decode(&plain, 4096).unwrap();
-    // The same text in the conversation with Carol, under the old signature.
-    let mut moved = alice.message(&[&bob, &carol], "Yes.");
+    // The same text in the conversation with a third person, under the old signature.
+    let mut moved = alice.message(&[&bob, &third], "Yes.");
     moved.msg_id = message.msg_id;
     let forged = Sign1 {
         payload: moved.encode().to_vec(),
@@ -131,7 +131,7 @@ fn the_relay_sees_no_sender_and_no_signature() {
 
 #[test]
 fn a_stripped_signature_cannot_be_replaced_by_ones_own() {
-    let (alice, bob, mallory) = (Person::new(), Person::new(), Person::new());
+    let (alice, bob, stranger) = (Person::new(), Person::new(), Person::new());
     let (own, prekey) = bob.prekey(Suite::S1);
     let header = header();
     let envelope = alice.seal_to(&alice.message(&[&bob], "My idea."), &prekey, header);
@@ -139,10 +139,10 @@ fn a_stripped_signature_cannot_be_replaced_by_ones_own() {
     // its sender, and the claimed sender's card decides.
     let plain = forge::plaintext(&envelope, &own, &prekey);
     let payload = Sign1::decode(&plain, 4096).unwrap().payload;
-    let seed = mallory.device.to_seed();
+    let seed = stranger.device.to_seed();
     let stolen = forge::sign1(seed.expose(), &forge::message_aad(&header), payload);
     let envelope = forge::seal_plain(&stolen.encode(), &prekey, header);
-    assert!(is_refused(&envelope, &bob, &own, &mallory));
+    assert!(is_refused(&envelope, &bob, &own, &stranger));
     assert!(is_refused(&envelope, &bob, &own, &alice));
 }
 
