@@ -10,6 +10,7 @@ pub mod desktop;
 pub mod engine;
 pub mod keys;
 pub mod kills;
+pub mod linking;
 pub mod memory;
 pub mod parsers;
 pub mod people;

@@ -2,94 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use waxwing_client::Failure;
-use waxwing_client::view::{
-    EvidenceKind, LinkInvitation, LinkStatus, OnboardingStep, RelayChoice, Stage,
-};
+use waxwing_client::view::{EvidenceKind, Stage};
 use waxwing_crypto::link::LinkText;
 use waxwing_relay::clock::{Clock, ManualClock, SystemClock};
 use waxwing_tests::cutter::Cutter;
 use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase};
+use waxwing_tests::linking::{
+    LAPTOP, accept, code, confirm, failed, finish, invited, invited_at, linked,
+};
 use waxwing_vault::rows::Contact;
 use waxwing_wire::limits::LINK_LIFE;
 use zeroize::Zeroizing;
-
-const LAPTOP: &str = "Alice's laptop";
-
-/// The new computer shows an invitation.
-async fn invited(street: &Street, new: &Engine) -> LinkInvitation {
-    invited_at(street.address(), new).await.unwrap()
-}
-
-async fn invited_at(relay: SocketAddr, new: &Engine) -> Result<LinkInvitation, Failure> {
-    let url = format!("http://{relay}");
-    let relay = RelayChoice::Address { url };
-    new.begin_link(relay, LAPTOP.to_owned()).await
-}
-
-async fn accept(old: &Engine, invitation: &LinkInvitation) -> Result<LinkStatus, Failure> {
-    old.accept_link(Zeroizing::new(invitation.text.clone()))
-        .await
-}
-
-/// The code, once the new computer shows it.
-async fn code(new: &Engine) -> String {
-    new.until("a code", async || match new.link_status() {
-        LinkStatus::Code { code, .. } => Some(code),
-        _ => None,
-    })
-    .await
-}
-
-async fn confirm(old: &Engine, code: &str) -> Result<LinkStatus, Failure> {
-    old.confirm_link(code.to_owned(), passphrase(PASSPHRASE))
-        .await
-}
-
-async fn failed(engine: &Engine) -> Failure {
-    engine
-        .until("the link fails", async || match engine.link_status() {
-            LinkStatus::Failed { failure } => Some(failure),
-            _ => None,
-        })
-        .await
-}
-
-/// Makes the vault of a computer that was granted the account, as the first run does.
-async fn finish(new: &Engine) {
-    new.until("granted", async || {
-        matches!(new.link_status(), LinkStatus::Granted { .. }).then_some(())
-    })
-    .await;
-    let stage = new.finish_link(passphrase(PASSPHRASE)).await.unwrap();
-    let Stage::Onboarding { step, .. } = stage else {
-        panic!("{stage:?}");
-    };
-    assert_eq!(step, OnboardingStep::Recovery);
-    let words = new.recovery_code().await.unwrap();
-    let groups = words.chunks(4).map(|group| group.join(" "));
-    new.confirm_recovery((0..).zip(groups).collect())
-        .await
-        .unwrap();
-    assert_eq!(new.finish_onboarding(false).await, Ok(Stage::Open));
-    new.online().await;
-}
-
-/// A second computer of somebody.
-async fn linked(street: &Street, old: &Engine, name: &str) -> Engine {
-    let new = street.open(name).await;
-    let invitation = invited(street, &new).await;
-    accept(old, &invitation).await.unwrap();
-    let code = code(&new).await;
-    let given = confirm(old, &code).await.unwrap();
-    let device = LAPTOP.to_owned();
-    assert_eq!(given, LinkStatus::Given { device });
-    finish(&new).await;
-    new
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_linked_computer_writes_and_is_written_to() {

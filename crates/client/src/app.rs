@@ -136,6 +136,7 @@ pub(crate) struct Wakers {
     pub(crate) left: Notify,
     pub(crate) watch: Notify,
     pub(crate) upkeep: Notify,
+    pub(crate) history: Notify,
     pub(crate) idle: Notify,
 }
 
@@ -216,6 +217,7 @@ impl App {
         self.spawn(crate::outbox::run(self.clone()));
         self.spawn(crate::watch::run(self.clone()));
         self.spawn(crate::prekeys::run(self.clone()));
+        self.spawn(crate::history::run(self.clone()));
         self.spawn(crate::vault::lock_when_idle(self.clone()));
     }
 

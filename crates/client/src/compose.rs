@@ -7,15 +7,17 @@
 use crate::app::App;
 use crate::drafts::{apply, draft_id, draft_name};
 use crate::failure::Failure;
+use crate::history;
 use crate::letters::{letter_id, letter_key};
+use crate::prekeys::own_card;
 use crate::renewal;
 use crate::sealing::{Me, seal_draft, seal_for_one};
-use crate::spares::{lacks_prekeys, take_spares};
+use crate::spares::{Devices, lacks_prekeys, take_spares};
 use crate::view::{Change, DraftText, Folder};
 use rand::rngs::StdRng;
 use waxwing_crypto::keys::DeviceKey;
 use waxwing_vault::rows::{
-    Contact, DeliveryState, Draft, DraftId, MailBox, Message, Outgoing, Watch,
+    Contact, Delivery, DeliveryState, Draft, DraftId, MailBox, Message, Outgoing, Party, Watch,
 };
 use waxwing_vault::{Carriage, Store, Tx};
 use waxwing_wire::ids::{AccountId, MessageId};
@@ -35,7 +37,7 @@ impl App {
         self.change_draft(key, move |draft| apply(draft, &text, now))
             .await?;
         let ready = self.wait_for_files(key).await?;
-        check(&ready)?;
+        check(&ready, self.most_recipients().await?)?;
         self.check_recipients(&ready.to).await?;
         let message = self.seal_into_outbox(ready, Some(key)).await?;
         self.tell(Change::Drafts(Some(draft_name(&key))));
@@ -105,7 +107,7 @@ impl App {
                 });
             }
             let now = self.now();
-            let reaches_nobody = take_spares(&mut contact.clone(), now).is_none();
+            let reaches_nobody = take_spares(&mut contact.clone(), Devices::All, now).is_none();
             if reaches_nobody || lacks_prekeys(&contact, now) {
                 match self.fetch_spares(account).await {
                     Err(failure) if reaches_nobody => return Err(failure),
@@ -114,7 +116,30 @@ impl App {
                 }
             }
         }
+        self.check_own_devices().await
+    }
+
+    /// The account's other devices get what is sent, as far as there are prekeys of theirs.
+    async fn check_own_devices(&self) -> Result<(), Failure> {
+        let account = self.signer().ok_or(Failure::Locked)?.account;
+        if self.has_other_devices().await?
+            && let Some(me) = self.find_contact(account).await?
+            && lacks_prekeys(&me, self.now())
+            && let Err(failure) = self.fetch_spares(account).await
+        {
+            tracing::info!(%failure, "another computer of the account is left out");
+        }
         Ok(())
+    }
+
+    /// How many recipients a message may have: the account's other devices are one.
+    async fn most_recipients(&self) -> Result<usize, Failure> {
+        Ok(MAX_RECIPIENTS - usize::from(self.has_other_devices().await?))
+    }
+
+    async fn has_other_devices(&self) -> Result<bool, Failure> {
+        let card = own_card(&self.own().await?)?;
+        Ok(card.body().devices.len() > 1)
     }
 
     async fn seal_into_outbox(
@@ -219,46 +244,59 @@ impl App {
         let draft_key = DraftId::generate(&mut rng);
         let now = self.now();
         let app = self.clone();
-        self.with_store(move |store| {
-            let waiting = carriage.outbox()?;
-            store.commit(&mut rng, |tx| {
-                let mut message = tx
-                    .load::<Message>(&(MailBox::Sent, key))?
-                    .ok_or(Failure::NotFound)?;
-                let mut back = Vec::new();
-                for party in &mut message.recipients {
-                    let lane = tx.lane(&party.account)?;
-                    for row in &waiting {
-                        if tx.carriage().lane_now(&row.lane) != lane {
-                            continue;
-                        }
-                        if party
-                            .deliveries
-                            .iter()
-                            .any(|delivery| delivery.envelope == row.envelope)
-                        {
-                            app.stop_sending(row);
-                            tx.carriage().remove(row)?;
-                            back.push(party.account);
-                            for delivery in &mut party.deliveries {
-                                (delivery.state, delivery.since) = (DeliveryState::Recalled, now);
+        let copies = self
+            .with_store(move |store| {
+                let waiting = carriage.outbox()?;
+                store.commit(&mut rng, |tx| {
+                    let mut message = tx
+                        .load::<Message>(&(MailBox::Sent, key))?
+                        .ok_or(Failure::NotFound)?;
+                    let mut back = Vec::new();
+                    for party in shown(&mut message) {
+                        let lane = tx.lane(&party.account)?;
+                        for row in &waiting {
+                            if tx.carriage().lane_now(&row.lane) != lane {
+                                continue;
+                            }
+                            if party
+                                .deliveries
+                                .iter()
+                                .any(|delivery| delivery.envelope == row.envelope)
+                            {
+                                app.stop_sending(row);
+                                tx.carriage().remove(row)?;
+                                back.push(party.account);
+                                for delivery in &mut party.deliveries {
+                                    (delivery.state, delivery.since) =
+                                        (DeliveryState::Recalled, now);
+                                }
                             }
                         }
                     }
-                }
-                if back.is_empty() {
-                    return Err(Failure::NotFound);
-                }
-                tx.put(&draft_of(&message, draft_key, back.clone(), now))?;
-                if back.len() == message.recipients.len() {
+                    if back.is_empty() {
+                        return Err(Failure::NotFound);
+                    }
+                    tx.put(&draft_of(&message, draft_key, back.clone(), now))?;
+                    if back.len() < shown(&mut message).count() {
+                        tx.put(&message)?;
+                        return Ok(Vec::new());
+                    }
                     tx.delete::<Message>(&(MailBox::Sent, key))?;
-                } else {
-                    tx.put(&message)?;
-                }
-                Ok(())
+                    // Nobody got it: the account's other devices need not have it either.
+                    let copies = message.recipients.into_iter().filter(|one| one.is_copy);
+                    let copies: Vec<Delivery> = copies.flat_map(|one| one.deliveries).collect();
+                    for copy in &copies {
+                        for row in waiting.iter().filter(|row| row.envelope == copy.envelope) {
+                            app.stop_sending(row);
+                            tx.carriage().remove(row)?;
+                        }
+                        tx.carriage().unwatch(&copy.envelope, &copy.to);
+                    }
+                    Ok(copies)
+                })
             })
-        })
-        .await?;
+            .await?;
+        self.take_back_copies(copies);
         self.wakers.outbox.notify_one();
         self.tell(Change::Envelopes {
             folder: Folder::Outbox,
@@ -270,12 +308,18 @@ impl App {
     }
 }
 
-fn check(draft: &Draft) -> Result<(), Failure> {
+/// The recipients that a person chose.
+fn shown(message: &mut Message) -> impl Iterator<Item = &mut Party> {
+    let parties = message.recipients.iter_mut();
+    parties.filter(|party| !party.is_copy)
+}
+
+fn check(draft: &Draft, most: usize) -> Result<(), Failure> {
     if draft.to.is_empty() {
         return Err(Failure::NoRecipients);
     }
-    if draft.to.len() > MAX_RECIPIENTS {
-        let limit = u32::try_from(MAX_RECIPIENTS).unwrap_or(u32::MAX);
+    if draft.to.len() > most {
+        let limit = u32::try_from(most).unwrap_or(u32::MAX);
         return Err(Failure::TooManyRecipients { limit });
     }
     if draft.subject.trim().is_empty() && draft.body.trim().is_empty() && draft.files.is_empty() {
@@ -308,8 +352,8 @@ fn draft_of(message: &Message, key: DraftId, to: Vec<AccountId>, now: u64) -> Dr
     }
 }
 
-/// Seals a lane again within a commit. A notice in it says nothing that the next one would not: it is
-/// taken out, and its recipient counts as not told.
+/// Seals a lane again within a commit. A word of the app says nothing that the next one would not: it is
+/// taken out, and whoever said it says it anew.
 pub(crate) fn lane_again(
     tx: &mut Tx<'_>,
     (store, carriage): (&Store, &Carriage),
@@ -319,11 +363,12 @@ pub(crate) fn lane_again(
     rng: &mut StdRng,
 ) -> Result<(), Failure> {
     for row in carriage.in_lane(&tx.lane(&account)?)? {
-        if row.is_notice {
-            renewal::forget_notice(tx, &row.envelope)?;
-            tx.carriage().remove(&row)?;
-        } else if let Some((message, _)) = addressee(store, &row)? {
+        if let Some((message, _)) = addressee(store, &row)? {
             seal_for_one(tx, message, account, key, now, rng)?;
+            tx.carriage().remove(&row)?;
+        } else if row.is_notice {
+            renewal::forget_notice(tx, &row.envelope)?;
+            history::forget_part(tx, &row.envelope)?;
             tx.carriage().remove(&row)?;
         }
     }

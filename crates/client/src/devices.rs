@@ -266,6 +266,7 @@ impl App {
             })
         })
         .await?;
+        self.wakers.history.notify_one();
         self.tell(Change::Link);
         Ok(())
     }

@@ -113,7 +113,7 @@ impl App {
     }
 
     /// Fetches ciphertext from where the last try ended.
-    async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         envelope: &str,
         files: &Files,

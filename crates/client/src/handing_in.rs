@@ -5,6 +5,7 @@ use crate::backoff;
 use crate::compose::addressee;
 use crate::directory;
 use crate::failure::Failure;
+use crate::history;
 use crate::line::{Line, LineError};
 use crate::outbox::{Underway, code};
 use crate::renewal;
@@ -89,6 +90,10 @@ async fn try_row(app: &App, mut row: Outgoing) -> Result<(), Failure> {
             let now = app.now();
             row.attempts += 1;
             row.reason = Some(code(error.reason));
+            if permanent && row.is_notice && app.is_own_lane(&row)? {
+                // Nobody is asked about what goes to one's own devices, nor does more wait for it.
+                return app.leave_lane(row, DeliveryState::Refused).await;
+            }
             if permanent {
                 row.state = OutgoingState::NeedsYou;
                 row.next_try = 0;
@@ -208,8 +213,11 @@ impl App {
         let found = self
             .with_store(move |store| addressee(store, &wanted))
             .await?;
-        let Some((_, account)) = found else {
-            return Ok(Followed::Gone);
+        let account = match found {
+            Some((_, account)) => account,
+            // A word to the account's other devices.
+            None if self.is_own_lane(row)? => self.signer().ok_or(Failure::Locked)?.account,
+            None => return Ok(Followed::Gone),
         };
         match self.look_everywhere(account).await {
             Err(Failure::AddressUnknown) => return Ok(Followed::Gone),
@@ -228,6 +236,15 @@ impl App {
         }
         self.seal_lane_again(account).await?;
         Ok(Followed::Sealed)
+    }
+
+    /// Whether what is in the outbox goes to the account's own devices; unknown while locked.
+    fn is_own_lane(&self, row: &Outgoing) -> Result<bool, Failure> {
+        let store = self.known().store.clone();
+        let (Some(store), Some(signer)) = (store, self.signer()) else {
+            return Ok(false);
+        };
+        Ok(store.is_lane_of(&row.lane, &signer.account)?)
     }
 
     async fn change_row(&self, row: Outgoing) -> Result<(), Failure> {
@@ -286,6 +303,7 @@ impl App {
                 } else if row.is_notice {
                     for to in &row.to {
                         renewal::enter_notice(tx, &row.envelope, to, (state, now))?;
+                        history::enter_part(tx, &row.envelope, to, (state, now))?;
                     }
                 }
                 Ok::<_, Failure>(())
@@ -299,6 +317,8 @@ impl App {
     pub(crate) fn tell_of_notice(&self, is_notice: bool) {
         if is_notice {
             self.tell(Change::Renewal);
+            self.tell(Change::Link);
+            self.wakers.history.notify_one();
             // One that has come to nothing is sealed again.
             self.wakers.upkeep.notify_one();
         }

@@ -115,6 +115,7 @@ async fn round(app: &App, wait: bool) -> Result<(), LineError> {
         app.relay_is(RelayState::Online { name });
         back(app).await;
         app.wakers.upkeep.notify_one();
+        app.wakers.history.notify_one();
         app.wakers.watch.notify_one();
     }
     take_in(app, &line, page.unwrap_or_default()).await

@@ -248,6 +248,9 @@ impl App {
         for row in carriage.outbox()? {
             let behind = last == Some(row.lane);
             last = Some(row.lane);
+            if row.is_notice {
+                continue;
+            }
             let progress = sending.progress(&row.id);
             lanes.insert(row.envelope, (row, behind, progress));
         }

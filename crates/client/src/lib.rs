@@ -12,10 +12,11 @@
 //! | `renewal` | new keys for the account, its revocation, and who has heard of it |
 //! | `backup` | one sealed file of all that is here; a vault made of it |
 //! | `devices`, `linking`, `meeting` | the account's devices: listed, removed; another one linked, at a relay |
+//! | `history` | what one of the account's devices remembers, given to another |
 //! | `drafts`, `compose`, `sealing` | writing, sending |
 //! | `letters`, `reader` | reading |
 //! | `outbox`, `inbox`, `watch` | the three loops: hand in, fetch, follow what was handed in |
-//! | `opening`, `handing_in` | from fetched ciphertext to a message; one lane's head to the relay |
+//! | `opening`, `filing`, `handing_in` | from fetched ciphertext to a message; its rows; one lane's head to the relay |
 //! | `contacts`, `directory`, `qr`, `own_card` | people; their cards and pins; key codes as pictures; our own card |
 //! | `prekeys`, `spares` | prekeys, ours and the spares of others |
 //! | `files`, `transfers`, `names` | sealing, sending, fetching and saving files |
@@ -41,7 +42,9 @@ mod devices;
 mod directory;
 mod drafts;
 mod files;
+mod filing;
 mod handing_in;
+mod history;
 mod inbox;
 mod keys;
 mod letters;

@@ -1,28 +1,23 @@
 //! Opening: from the ciphertext on this disk to a message.
 //!
-//! Takes the steps of docs/protocol.md section 3 in their order and ends in one commit: message,
-//! replay row, place in the conversation, the one-time prekey destroyed, the ciphertext gone.
+//! Takes the steps of docs/protocol.md section 3 in their order; what was opened is kept in [`crate::filing`].
 
 use crate::app::{App, blocking};
 use crate::directory;
 use crate::failure::Failure;
+use crate::filing::seen;
 use crate::line::Line;
-use crate::view::{Change, Reason, Unopenable};
-use waxwing_crypto::envelope::{OpenError, Opened, OwnDevice, Received, Unsealed};
+use crate::view::{Reason, Unopenable};
+use waxwing_crypto::envelope::{OpenError, OwnDevice, Received, Unsealed};
 use waxwing_crypto::keys::DeviceKey;
-use waxwing_crypto::message::{Body, Text};
+use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::retry::sign_retry;
-use waxwing_vault::rows::{
-    Attachment, Contact, Incoming, MailBox, Message, OwedAck, Party, Place, PrekeySecret, Replay,
-    Row, Thread, UnknownBody,
-};
-use waxwing_vault::{Store, Tx, VaultError};
+use waxwing_vault::rows::{Contact, Incoming, OwedAck, Place, PrekeySecret, Replay, Row};
+use waxwing_vault::{Store, VaultError};
 use waxwing_wire::card::VerifiedCard;
-use waxwing_wire::ids::{AccountId, EnvelopeId, MessageId};
-use waxwing_wire::prekey::PrekeyKind;
+use waxwing_wire::ids::AccountId;
 use waxwing_wire::retry::{RetryBody, RetryReason};
-use zeroize::Zeroizing;
 
 /// What came of opening everything.
 #[derive(Debug, Default)]
@@ -34,7 +29,7 @@ pub(crate) struct Arrivals {
 }
 
 /// Why an envelope was not opened this time.
-enum Unopened {
+pub(crate) enum Unopened {
     /// It will never open, or not before something changes; kept with its reason.
     For(Unopenable),
     /// Sealed to a prekey that is not here: the sender is asked to seal again.
@@ -132,9 +127,16 @@ impl App {
                     OpenError::Refused => Unopenable::Damaged,
                 })
             })?;
-        let is_notice = matches!(opened.message.body, Body::KeyNotice { .. });
-        self.keep_opened(row, opened).await?;
-        Ok((!is_notice).then_some(contact.petname))
+        let is_ours = opened.message.sender == me.account_id;
+        let is_own_copy = is_ours && opened.message.device != me.device_id;
+        if opened.message.body.is_between_devices() && !is_own_copy {
+            return Err(Unopened::Repeated);
+        }
+        if let Some(line) = line.filter(|_| is_own_copy) {
+            self.meet_recipients(line, &opened.message).await;
+        }
+        let is_told = self.keep_opened(row, opened).await?;
+        Ok(is_told.then_some(contact.petname))
     }
 
     /// The card that an envelope is judged by: the pinned one, which the relay is asked about when the
@@ -184,80 +186,25 @@ impl App {
         }
     }
 
+    /// Whom another of the account's devices wrote to: their names are shown, as far as the relay is there.
+    async fn meet_recipients(&self, line: &Line, message: &Message) {
+        for (account, _) in &message.recipients {
+            let met = match self.find_contact(*account).await {
+                Ok(None) => self.meet(line, *account).await,
+                other => other.map(drop),
+            };
+            if let Err(failure) = met {
+                tracing::info!(%failure, "somebody another computer wrote to is not known here");
+            }
+        }
+    }
+
     pub(crate) async fn find_contact(
         &self,
         account: AccountId,
     ) -> Result<Option<Contact>, Failure> {
         self.with_store(move |store| Ok(store.load::<Contact>(&account)?))
             .await
-    }
-
-    async fn keep_opened(&self, row: &Incoming, opened: Opened) -> Result<(), Unopened> {
-        let (place, received_at, now) = (row.place(), row.received_at, self.now());
-        let me = self.signer().ok_or(Failure::Locked)?.account;
-        let mut rng = self.chance.draw();
-        let kept = self
-            .with_store(move |store| {
-                let kept = store.commit(&mut rng, |tx| {
-                    let message = opened.message;
-                    tx.create(&Replay {
-                        sender: message.sender,
-                        message: message.msg_id,
-                        until: opened.replay_until,
-                    })?;
-                    tx.put(&seen(&me, opened.env_id, opened.replay_until))?;
-                    let thread_key = (message.conversation, message.sender, message.device);
-                    let before = tx.load::<Thread>(&thread_key)?;
-                    let last_seq = before.as_ref().map_or(0, |thread| thread.seq);
-                    // Before the first message that is known here there may be others, to a device
-                    // that was not there yet: only what follows a known one can leave a gap.
-                    let missing = match &before {
-                        Some(_) => message.seq.saturating_sub(last_seq + 1),
-                        None => 0,
-                    };
-                    let follows_last = message.seq == last_seq + 1;
-                    let other_before = before.is_some_and(|before| {
-                        follows_last && message.previous != Some(before.last)
-                    });
-                    // A notice counts for itself, beside every conversation.
-                    let is_notice = matches!(message.body, Body::KeyNotice { .. });
-                    if message.seq > last_seq && !is_notice {
-                        tx.put(&Thread {
-                            conversation: message.conversation,
-                            account: message.sender,
-                            device: message.device,
-                            seq: message.seq,
-                            last: opened.payload_hash,
-                        })?;
-                    }
-                    let is_news = know_own(tx, &message, &me)?;
-                    if !is_notice {
-                        tx.put(&Message {
-                            gap: missing > 0,
-                            missing,
-                            other_before,
-                            ..letter(message, place.seq, received_at, now)
-                        })?;
-                    }
-                    if opened.used_kind == PrekeyKind::OneTime {
-                        tx.delete::<PrekeySecret>(&opened.used_prekey)?;
-                    }
-                    tx.carriage().remove_incoming(place);
-                    Ok::<_, VaultError>(is_news)
-                });
-                match kept {
-                    Err(VaultError::Exists(_)) => Ok(None),
-                    Err(error) => Err(error.into()),
-                    Ok(is_news) => Ok(Some(is_news)),
-                }
-            })
-            .await?;
-        self.wakers.upkeep.notify_one();
-        let is_news = kept.ok_or(Unopened::Repeated)?;
-        if is_news {
-            self.tell(Change::Renewal);
-        }
-        Ok(())
     }
 
     async fn drop_waiting(&self, place: Place) -> Result<(), Failure> {
@@ -323,35 +270,6 @@ impl App {
     }
 }
 
-/// Keeps which version of our own card a contact has written to; answers whether that is a later one
-/// than was known.
-fn know_own(
-    tx: &mut Tx<'_>,
-    message: &waxwing_crypto::message::Message,
-    me: &AccountId,
-) -> Result<bool, VaultError> {
-    let named = message.recipients.iter().find(|(account, _)| account == me);
-    if let Some((_, version)) = named
-        && let Some(mut contact) = tx.load::<Contact>(&message.sender)?
-        && contact.knows_own < *version
-    {
-        contact.knows_own = *version;
-        tx.put(&contact)?;
-        return Ok(true);
-    }
-    Ok(false)
-}
-
-/// Notes that an envelope was opened, beside the notes of messages: under the own account, which is
-/// the sender of no other account's envelopes, with the envelope's id in place of a message's.
-fn seen(me: &AccountId, envelope: EnvelopeId, until: u64) -> Replay {
-    Replay {
-        sender: *me,
-        message: MessageId::new(*envelope.as_bytes()),
-        until,
-    }
-}
-
 /// Steps 1 to 6: from the ciphertext to a message that nobody vouches for yet.
 fn unseal(store: &Store, bytes: Option<Vec<u8>>, me: &OwnDevice) -> Result<Unsealed, Unopened> {
     let bytes = bytes.ok_or(Unopened::Repeated)?;
@@ -369,83 +287,6 @@ fn unseal(store: &Store, bytes: Option<Vec<u8>>, me: &OwnDevice) -> Result<Unsea
     received
         .open(&prekey, me)
         .map_err(|_| Unopened::For(Unopenable::Damaged))
-}
-
-fn letter(
-    message: waxwing_crypto::message::Message,
-    seq: u64,
-    received_at: u64,
-    now: u64,
-) -> Message {
-    let (text, unknown) = match message.body {
-        Body::Text(text) => (text, None),
-        // Never kept as a message.
-        Body::KeyNotice { .. } => (
-            Text {
-                subject: Zeroizing::default(),
-                text: Zeroizing::default(),
-                in_reply_to: None,
-            },
-            None,
-        ),
-        Body::Unknown { content_type, body } => {
-            let name = Text {
-                subject: Zeroizing::new(content_type.clone()),
-                text: Zeroizing::default(),
-                in_reply_to: None,
-            };
-            let unknown = UnknownBody {
-                content_type,
-                bytes: body,
-            };
-            (name, Some(unknown))
-        }
-    };
-    Message {
-        id: message.msg_id,
-        mailbox: MailBox::Inbox,
-        sender: message.sender,
-        sender_device: message.device,
-        recipients: message
-            .recipients
-            .into_iter()
-            .map(|(account, card_version)| Party {
-                account,
-                card_version,
-                deliveries: Vec::new(),
-                left_out: 0,
-            })
-            .collect(),
-        subject: text.subject,
-        body: text.text,
-        unknown,
-        at: now,
-        claimed_at: message.sent_at,
-        relay_seq: Some(seq),
-        relay_at: Some(received_at),
-        conversation: message.conversation,
-        seq: message.seq,
-        previous: message.previous,
-        sender_card: Some(message.sender_card),
-        gap: false,
-        missing: 0,
-        other_before: false,
-        in_reply_to: text.in_reply_to,
-        attachments: message
-            .attachments
-            .into_iter()
-            .map(|attachment| Attachment {
-                id: attachment.att_id,
-                key: Zeroizing::new(*attachment.key.expose()),
-                sealed_length: attachment.sealed_length,
-                sha256: attachment.sha256,
-                length: attachment.length,
-                name: attachment.name,
-                media_type: attachment.media_type,
-            })
-            .collect(),
-        opened: false,
-    }
 }
 
 fn code(reason: Unopenable) -> String {

@@ -137,7 +137,8 @@ impl Reader<'_> {
         let to = if incoming {
             Vec::new()
         } else {
-            let recipients = message.recipients.iter().map(|recipient| {
+            let shown = message.recipients.iter().filter(|one| !one.is_copy);
+            let recipients = shown.map(|recipient| {
                 Ok(Recipient {
                     party: party(self.store, &recipient.account, &self.me)?,
                     state: self.state(&recipient.deliveries),
@@ -213,9 +214,10 @@ impl Reader<'_> {
             Some(DeliveryState::Refused) => OutgoingState::NeedsYou {
                 reason: crate::view::Reason::Rejected,
             },
-            Some(DeliveryState::Sealed | DeliveryState::Held | DeliveryState::Retry) | None => {
+            Some(DeliveryState::Sealed | DeliveryState::Held | DeliveryState::Retry) => {
                 OutgoingState::Sealed
             }
+            None => OutgoingState::Elsewhere,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::failure::Failure;
 use crate::prekeys::own_card;
-use crate::spares::{Taken, take_spares};
+use crate::spares::{Devices, Taken, take_spares};
 use crate::view::Reason;
 use waxwing_crypto::envelope::{SealError, Sealed, seal};
 use waxwing_crypto::keys::DeviceKey;
@@ -16,7 +16,7 @@ use waxwing_vault::rows::{
 };
 use waxwing_wire::envelope::{Header, Submission};
 use waxwing_wire::ids::{AccountId, ConversationId, DeviceId, Digest, EnvelopeId, MessageId};
-use waxwing_wire::limits::MAX_TTL;
+use waxwing_wire::limits::{MAX_RECIPIENTS, MAX_TTL};
 use waxwing_wire::prekey::VerifiedPrekey;
 
 /// Who seals.
@@ -34,7 +34,21 @@ pub(crate) fn seal_draft(
     rng: &mut rand::rngs::StdRng,
 ) -> Result<MessageId, Failure> {
     let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
-    let (parties, prekeys) = choose_prekeys(tx, &draft.to, now)?;
+    let (mut parties, mut prekeys) = choose_prekeys(tx, &draft.to, Devices::All, now)?;
+    if !draft.to.contains(&me.account) && draft.to.len() < MAX_RECIPIENTS {
+        // The account's other devices keep what this one sends. Without prekeys of theirs it leaves too.
+        match choose_prekeys(tx, &[me.account], Devices::AllBut(me.device), now) {
+            Ok((copies, theirs)) => {
+                parties.extend(copies.into_iter().map(|party| Party {
+                    is_copy: true,
+                    ..party
+                }));
+                prekeys.extend(theirs);
+            }
+            Err(Failure::Relay { .. } | Failure::ContactHeld { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
     let members = [&draft.to[..], &[me.account]].concat();
     let conversation = ConversationId::derive(&members);
     let thread = tx.load::<Thread>(&(conversation, me.account, me.device))?;
@@ -92,28 +106,37 @@ pub(crate) fn seal_for_one(
         .load::<Message>(&(MailBox::Sent, message))?
         .ok_or(Failure::NotFound)?;
     let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
-    let (parties, prekeys) = choose_prekeys(tx, &[account], now)?;
-    for fresh in parties {
-        if let Some(party) = row
-            .recipients
-            .iter_mut()
-            .find(|party| party.account == fresh.account)
-        {
-            // What was signed stays: the next message names the hash of this one.
-            party.deliveries = Vec::new();
-            party.left_out = fresh.left_out;
+    let this = row.sender_device;
+    let mut parties = row.recipients.iter_mut();
+    let party = parties.find(|party| party.account == account);
+    let party = party.ok_or(Failure::NotFound)?;
+    let devices = if party.is_copy {
+        Devices::AllBut(this)
+    } else {
+        Devices::All
+    };
+    // What was signed stays: the next message names the hash of this one.
+    party.deliveries = Vec::new();
+    let prekeys = match choose_prekeys(tx, &[account], devices, now) {
+        Ok((chosen, prekeys)) => {
+            party.left_out = chosen.iter().map(|chosen| chosen.left_out).sum();
+            prekeys
         }
-    }
+        // There is no other device any more.
+        Err(Failure::Relay { .. }) if party.is_copy => return Ok(tx.put(&row)?),
+        Err(failure) => return Err(failure),
+    };
     let sender_card = row.sender_card.unwrap_or_else(|| own.hash());
     let sealed = seal_row(&row, sender_card, key, &prekeys, now, rng)?;
     queue(tx, &mut row, &sealed, now, rng)?;
     Ok(tx.put(&row)?)
 }
 
-/// One prekey for each device of each recipient, taken from what is at hand.
+/// One prekey for each of these devices of each recipient, taken from what is at hand.
 fn choose_prekeys(
     tx: &mut Tx<'_>,
     to: &[AccountId],
+    devices: Devices,
     now: u64,
 ) -> Result<(Vec<Party>, Vec<VerifiedPrekey>), Failure> {
     let mut parties = Vec::new();
@@ -129,7 +152,7 @@ fn choose_prekeys(
             card,
             prekeys: taken,
             left_out,
-        } = take_spares(&mut contact, now).ok_or(Failure::Relay {
+        } = take_spares(&mut contact, devices, now).ok_or(Failure::Relay {
             reason: Reason::RecipientKeysMissing,
         })?;
         tx.put(&contact)?;
@@ -139,6 +162,7 @@ fn choose_prekeys(
             card_version: card.body().version,
             deliveries: Vec::new(),
             left_out,
+            is_copy: false,
         });
     }
     Ok((parties, prekeys))
@@ -171,19 +195,7 @@ fn seal_row(
             text: row.body.clone(),
             in_reply_to: row.in_reply_to,
         }),
-        attachments: row
-            .attachments
-            .iter()
-            .map(|attachment| message::Attachment {
-                att_id: attachment.id,
-                key: AttachmentKey::new(*attachment.key),
-                sealed_length: attachment.sealed_length,
-                sha256: attachment.sha256,
-                length: attachment.length,
-                name: attachment.name.clone(),
-                media_type: attachment.media_type.clone(),
-            })
-            .collect(),
+        attachments: row.attachments.iter().map(descriptor).collect(),
     };
     seal_message(&message, key, prekeys, now, rng)
 }
@@ -218,47 +230,53 @@ fn queue(
     now: u64,
     rng: &mut rand::rngs::StdRng,
 ) -> Result<(), Failure> {
-    let uploads: Vec<Upload> = row
-        .attachments
-        .iter()
-        .map(|attachment| Upload {
-            id: attachment.id,
-            length: attachment.sealed_length,
-            sha256: attachment.sha256,
-            sent: 0,
-            announced: false,
-            complete: false,
-        })
-        .collect();
     for (account, submission) in &sealed.submissions {
-        let deliveries = append(tx, *account, submission, Some(&uploads), now, rng)?;
-        if let Some(party) = row
-            .recipients
-            .iter_mut()
-            .find(|party| party.account == *account)
-        {
-            party.deliveries = deliveries;
+        let mut parties = row.recipients.iter_mut();
+        if let Some(party) = parties.find(|party| party.account == *account) {
+            let files = &row.attachments;
+            let silent = party.is_copy;
+            party.deliveries = append(tx, *account, submission, (files, silent), now, rng)?;
         }
     }
     Ok(())
 }
 
-/// Seals the word that this account's keys were replaced to somebody, at the end of their lane. Gives
-/// where it goes.
-pub(crate) fn seal_notice(
+/// What a message tells of an attachment.
+fn descriptor(attachment: &Attachment) -> message::Attachment {
+    message::Attachment {
+        att_id: attachment.id,
+        key: AttachmentKey::new(*attachment.key),
+        sealed_length: attachment.sealed_length,
+        sha256: attachment.sha256,
+        length: attachment.length,
+        name: attachment.name.clone(),
+        media_type: attachment.media_type.clone(),
+    }
+}
+
+/// What the app says by itself, and to whom.
+pub(crate) struct Word<'a> {
+    pub(crate) to: AccountId,
+    pub(crate) devices: Devices,
+    pub(crate) body: Body,
+    pub(crate) files: &'a [Attachment],
+}
+
+/// Seals the app's own word to somebody, at the end of their lane. Gives where it goes.
+pub(crate) fn seal_word(
     tx: &mut Tx<'_>,
-    account: AccountId,
+    word: Word<'_>,
     me: &Me,
     key: &DeviceKey,
     now: u64,
     rng: &mut rand::rngs::StdRng,
 ) -> Result<Vec<Delivery>, Failure> {
     let own = own_card(&tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?)?;
-    let (parties, prekeys) = choose_prekeys(tx, &[account], now)?;
+    let (parties, prekeys) = choose_prekeys(tx, &[word.to], word.devices, now)?;
     // It stands for itself: the conversation's counter stays, so that none of it is ever missed there.
-    let notice = message::Message {
+    let message = message::Message {
         msg_id: MessageId::generate(rng),
-        conversation: ConversationId::derive(&[me.account, account]),
+        conversation: ConversationId::derive(&[me.account, word.to]),
         sender: me.account,
         device: me.device,
         sender_card: own.hash(),
@@ -269,25 +287,31 @@ pub(crate) fn seal_notice(
         sent_at: now,
         seq: 1,
         previous: None,
-        body: Body::KeyNotice {
-            version: own.body().version,
-        },
-        attachments: Vec::new(),
+        body: word.body,
+        attachments: word.files.iter().map(descriptor).collect(),
     };
-    let sealed = seal_message(&notice, key, &prekeys, now, rng)?;
+    let sealed = seal_message(&message, key, &prekeys, now, rng)?;
     let mut deliveries = Vec::new();
     for (account, submission) in &sealed.submissions {
-        deliveries.extend(append(tx, *account, submission, None, now, rng)?);
+        deliveries.extend(append(
+            tx,
+            *account,
+            submission,
+            (word.files, true),
+            now,
+            rng,
+        )?);
     }
     Ok(deliveries)
 }
 
-/// Puts one recipient's submission at the end of their lane: a message with its uploads, or a notice.
+/// Puts one recipient's submission at the end of their lane, with its files, and whether a person is
+/// shown nothing of it.
 fn append(
     tx: &mut Tx<'_>,
     account: AccountId,
     submission: &Submission,
-    uploads: Option<&[Upload]>,
+    (files, silent): (&[Attachment], bool),
     now: u64,
     rng: &mut rand::rngs::StdRng,
 ) -> Result<Vec<Delivery>, Failure> {
@@ -300,7 +324,17 @@ fn append(
         envelope,
         to: to.clone(),
         relay: 0,
-        uploads: uploads.unwrap_or_default().to_vec(),
+        uploads: files
+            .iter()
+            .map(|file| Upload {
+                id: file.id,
+                length: file.sealed_length,
+                sha256: file.sha256,
+                sent: 0,
+                announced: false,
+                complete: false,
+            })
+            .collect(),
         length: 0,
         state: OutgoingState::Queued,
         reason: None,
@@ -308,7 +342,7 @@ fn append(
         next_try: 0,
         queued_at: now,
         expires_at: submission.header.expires_at,
-        is_notice: uploads.is_none(),
+        is_notice: silent,
     };
     tx.carriage().append(&mut outgoing, &submission.encode())?;
     Ok(to

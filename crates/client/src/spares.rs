@@ -116,6 +116,27 @@ fn keep_spares(contact: &mut Contact, bundle: &PrekeyBundle, now: u64) {
     }
 }
 
+/// Which of an account's devices something is sealed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Devices {
+    /// Each of them.
+    All,
+    /// Each but this one: for one's own account.
+    AllBut(DeviceId),
+    /// This one alone.
+    Only(DeviceId),
+}
+
+impl Devices {
+    fn has(self, device: &DeviceId) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(other) => other != *device,
+            Self::Only(only) => only == *device,
+        }
+    }
+}
+
 /// What is at hand to seal to a contact.
 pub(crate) struct Taken {
     /// The card that the prekeys were checked against.
@@ -126,12 +147,13 @@ pub(crate) struct Taken {
     pub(crate) left_out: u32,
 }
 
-/// Takes one prekey for each device of a contact: the one-time one at hand, else the signed one.
-/// None when no device has one.
-pub(crate) fn take_spares(contact: &mut Contact, now: u64) -> Option<Taken> {
+/// Takes one prekey for each of these devices of a contact: the one-time one at hand, else the signed
+/// one. None when no device has one.
+pub(crate) fn take_spares(contact: &mut Contact, devices: Devices, now: u64) -> Option<Taken> {
     let card = directory::pinned(contact)?;
     let (mut prekeys, mut left_out) = (Vec::new(), 0);
-    for device in &card.body().devices {
+    let listed = card.body().devices.iter();
+    for device in listed.filter(|device| devices.has(&device.device_id)) {
         let mut spares = contact.spares.iter_mut();
         let spare = spares.find(|spare| spare.device == device.device_id);
         let taken = spare.and_then(|spare| {
@@ -237,8 +259,8 @@ mod tests {
         assert!(!lacks_prekeys(&contact(Some(later), Some(over)), NOW));
         assert!(!lacks_prekeys(&contact(None, Some(later)), NOW));
         assert!(lacks_prekeys(&contact(Some(over), Some(over)), NOW));
-        let taken = take_spares(&mut contact(Some(later), Some(over)), NOW).unwrap();
+        let taken = take_spares(&mut contact(Some(later), Some(over)), Devices::All, NOW).unwrap();
         assert_eq!(taken.prekeys[0].body().kind, WireKind::Signed);
-        assert!(take_spares(&mut contact(Some(over), None), NOW).is_none());
+        assert!(take_spares(&mut contact(Some(over), None), Devices::All, NOW).is_none());
     }
 }

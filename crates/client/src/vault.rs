@@ -365,6 +365,7 @@ impl App {
         self.wakers.left.notify_one();
         self.wakers.watch.notify_one();
         self.wakers.upkeep.notify_one();
+        self.wakers.history.notify_one();
         self.tell(Change::Stage);
         self.tell(Change::Status);
         Ok(self.stage().await)

@@ -8,13 +8,14 @@ use crate::app::{App, blocking};
 use crate::backoff;
 use crate::directory;
 use crate::failure::Failure;
+use crate::history;
 use crate::letters::letter_key;
 use crate::line::{Line, LineError};
 use crate::renewal;
 use crate::view::{Change, Folder, RelayState};
 use rand::RngExt;
 use std::time::Duration;
-use waxwing_vault::rows::{Contact, DeliveryState, MailBox, Message, Watch};
+use waxwing_vault::rows::{Contact, Delivery, DeliveryState, MailBox, Message, Party, Watch};
 use waxwing_wire::api::{EnvelopeState, StatusAsk, StatusItem};
 use waxwing_wire::ids::{EnvelopeId, MailboxId};
 use waxwing_wire::retry::Retry;
@@ -208,7 +209,8 @@ impl App {
                     tx.put(&message)?;
                 }
                 let entered = (watch.state, watch.since);
-                let is_notice = renewal::enter_notice(tx, &watch.envelope, &watch.to, entered)?;
+                let is_notice = renewal::enter_notice(tx, &watch.envelope, &watch.to, entered)?
+                    || history::enter_part(tx, &watch.envelope, &watch.to, entered)?;
                 if watched_on {
                     tx.carriage().watch(&Watch {
                         unapplied: false,
@@ -263,8 +265,27 @@ impl App {
             // The relay may have made it up: nothing leaves because of it.
             tracing::warn!("a retry statement does not verify");
         }
+        let account = self.signer().ok_or(Failure::Locked)?.account;
+        let me = self.find_contact(account).await?;
+        if me.is_some_and(|me| genuine(&me).is_some()) && self.give_part_again(&watch).await? {
+            return Ok(());
+        }
         let state = DeliveryState::Unknown;
         self.enter(Watch { state, ..watch }).await
+    }
+
+    /// Takes copies for the account's other devices back from the relay, as far as they are there.
+    pub(crate) fn take_back_copies(&self, copies: Vec<Delivery>) {
+        if copies.is_empty() {
+            return;
+        }
+        let app = self.clone();
+        self.spawn(async move {
+            let taken_back = async { take_back(&app.lines().await?, copies).await };
+            if let Err(failure) = taken_back.await {
+                tracing::info!(%failure, "another computer may show what was not sent");
+            }
+        });
     }
 
     /// Takes back what is still at the relay.
@@ -280,23 +301,29 @@ impl App {
                     .ok_or(Failure::NotFound)
             })
             .await?;
-        let waiting: Vec<_> = sent
-            .recipients
-            .iter()
-            .flat_map(|party| &party.deliveries)
-            .filter(|delivery| delivery.state == DeliveryState::AtRelay)
-            .cloned()
-            .collect();
+        let (copies, shown): (Vec<&Party>, _) =
+            sent.recipients.iter().partition(|party| party.is_copy);
+        let waiting = at_relay(&shown);
         if waiting.is_empty() {
             return Err(Failure::NotFound);
         }
         let lines = self.lines().await?;
         let now = self.now();
         let mut rng = self.chance.draw();
-        let mut ended = Vec::new();
-        for delivery in waiting {
-            let fate = take_back(&lines, &delivery.envelope, &delivery.to).await?;
-            ended.push((delivery, state(fate)));
+        let mut ended = take_all_back(&lines, waiting).await?;
+        let is_back = |delivery: &Delivery| {
+            let mut ended = ended.iter();
+            let now_is =
+                ended.find(|(old, _)| old.envelope == delivery.envelope && old.to == delivery.to);
+            now_is.map_or(delivery.state, |(_, state)| *state) == DeliveryState::Recalled
+        };
+        if shown
+            .iter()
+            .flat_map(|party| &party.deliveries)
+            .all(is_back)
+        {
+            // Nobody got it: the account's other devices need not have it either.
+            ended.extend(take_all_back(&lines, at_relay(&copies)).await?);
         }
         self.with_store(move |store| {
             store.commit(&mut rng, |tx| {
@@ -328,6 +355,25 @@ impl App {
         });
         Ok(())
     }
+}
+
+fn at_relay(parties: &[&Party]) -> Vec<Delivery> {
+    let deliveries = parties.iter().flat_map(|party| &party.deliveries);
+    let waiting = deliveries.filter(|delivery| delivery.state == DeliveryState::AtRelay);
+    waiting.cloned().collect()
+}
+
+/// Takes envelopes back; gives what became of each.
+async fn take_all_back(
+    lines: &[Line],
+    waiting: Vec<Delivery>,
+) -> Result<Vec<(Delivery, DeliveryState)>, Failure> {
+    let mut ended = Vec::new();
+    for delivery in waiting {
+        let fate = take_back(lines, &delivery.envelope, &delivery.to).await?;
+        ended.push((delivery, state(fate)));
+    }
+    Ok(ended)
 }
 
 /// Takes an envelope back from whichever relay has it; gives what became of it.

@@ -18,6 +18,10 @@ use crate::stream::AttachmentKey;
 pub const CONTENT_TEXT: &str = "waxwing/text/v1";
 /// Content type of [`Body::KeyNotice`].
 pub const CONTENT_KEY_NOTICE: &str = "waxwing/key-notice/v1";
+/// Content type of [`Body::History`].
+pub const CONTENT_HISTORY: &str = "waxwing/history/v1";
+/// Content type of [`Body::HistoryTaken`].
+pub const CONTENT_HISTORY_TAKEN: &str = "waxwing/history-taken/v1";
 /// Longest file name, bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 
@@ -60,6 +64,14 @@ pub enum Body {
         /// The version of the sender's card under the new keys.
         version: u64,
     },
+    /// One part of what the account's other device remembers (docs/protocol.md section 8), as the one
+    /// attachment; between devices of one account, and shown to nobody.
+    History(HistoryPart),
+    /// The other device has taken in a whole history.
+    HistoryTaken {
+        /// Which.
+        history: [u8; 16],
+    },
     /// Something newer than this program: kept, not shown.
     Unknown {
         /// Its content type.
@@ -67,6 +79,21 @@ pub enum Body {
         /// Its bytes.
         body: Zeroizing<Vec<u8>>,
     },
+}
+
+/// `{1: history, 2: begun, 3: number, 4: 1 for the last, 5: total}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryPart {
+    /// Names the whole; random.
+    pub history: [u8; 16],
+    /// When the whole was begun, Unix seconds: a later one takes the place of an earlier one.
+    pub begun: u64,
+    /// Its place, from 1.
+    pub number: u64,
+    /// No other part follows.
+    pub is_last: bool,
+    /// Bytes in all, as foreseen when it was begun: for a progress line alone.
+    pub total: u64,
 }
 
 /// Subject and text, `{1: subject, 2: text, ?3: in_reply_to}`.
@@ -213,12 +240,30 @@ impl Body {
         })
     }
 
+    /// Whether it is the app's own word, and shown to nobody.
+    pub fn is_silent(&self) -> bool {
+        match self {
+            Self::KeyNotice { .. } => true,
+            _ => self.is_between_devices(),
+        }
+    }
+
+    /// Whether only another device of the same account may say it.
+    pub fn is_between_devices(&self) -> bool {
+        matches!(self, Self::History(_) | Self::HistoryTaken { .. })
+    }
+
     fn encode(&self) -> (&str, Zeroizing<Vec<u8>>) {
         match self {
             Self::Text(text) => (CONTENT_TEXT, text.encode()),
             Self::KeyNotice { version } => {
                 let body = cbor::encode(&cbor::map([(1, Value::from(*version))]));
                 (CONTENT_KEY_NOTICE, Zeroizing::new(body))
+            }
+            Self::History(part) => (CONTENT_HISTORY, Zeroizing::new(part.encode())),
+            Self::HistoryTaken { history } => {
+                let body = cbor::encode(&cbor::map([(1, cbor::bytes(history))]));
+                (CONTENT_HISTORY_TAKEN, Zeroizing::new(body))
             }
             Self::Unknown { content_type, body } => (content_type, body.clone()),
         }
@@ -234,9 +279,51 @@ impl Body {
                 fields.finish()?;
                 Ok(Self::KeyNotice { version })
             }
+            CONTENT_HISTORY => HistoryPart::decode(&body).map(Self::History),
+            CONTENT_HISTORY_TAKEN => {
+                let value = cbor::decode(&body, MAX_ENVELOPE_BYTES)?;
+                let mut fields = Fields::open(value, "history taken")?;
+                let history = history_id(fields.bytes(1, "history")?)?;
+                fields.finish()?;
+                Ok(Self::HistoryTaken { history })
+            }
             _ => Ok(Self::Unknown { content_type, body }),
         }
     }
+}
+
+impl HistoryPart {
+    fn encode(&self) -> Vec<u8> {
+        cbor::encode(&cbor::map([
+            (1, cbor::bytes(self.history)),
+            (2, Value::from(self.begun)),
+            (3, Value::from(self.number)),
+            (4, Value::from(u64::from(self.is_last))),
+            (5, Value::from(self.total)),
+        ]))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, ShapeError> {
+        let value = cbor::decode(bytes, MAX_ENVELOPE_BYTES)?;
+        let mut fields = Fields::open(value, "history")?;
+        let part = Self {
+            history: history_id(fields.bytes(1, "history")?)?,
+            begun: fields.uint(2, "begun")?,
+            number: fields.uint(3, "number")?,
+            is_last: match fields.uint(4, "last")? {
+                0 => false,
+                1 => true,
+                _ => return Err(ShapeError::Wrong("last")),
+            },
+            total: fields.uint(5, "total")?,
+        };
+        fields.finish()?;
+        Ok(part)
+    }
+}
+
+fn history_id(bytes: Vec<u8>) -> Result<[u8; 16], ShapeError> {
+    bytes.try_into().map_err(|_| ShapeError::Wrong("history"))
 }
 
 impl Text {

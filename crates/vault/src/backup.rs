@@ -20,7 +20,7 @@ mod content;
 mod place;
 mod read;
 mod restore;
-mod stream;
+pub(crate) mod stream;
 mod write;
 
 use std::collections::BTreeMap;

@@ -20,6 +20,7 @@ use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
 use waxwing_crypto::stream::{AttachmentKey, HEADER_LEN, Opener, SEGMENT_LEN, Sealer, StreamError};
 use waxwing_wire::ids::{AttachmentId, Digest};
+use zeroize::Zeroizing;
 
 use crate::VaultError;
 use crate::folder::{private_options, sync_dir};
@@ -77,6 +78,71 @@ impl Files {
             sealed_length: plan.sealed_length(),
             sha256,
         })
+    }
+
+    /// Seals bytes in memory into this folder, under `key`, and makes them durable. A file of this id
+    /// that was not sealed to its end is written over.
+    ///
+    /// # Errors
+    /// [`VaultError::Stream`] when they are too long; errors of the disk. Nothing is left behind then.
+    pub fn seal_bytes<R: CryptoRng + ?Sized>(
+        &self,
+        bytes: &[u8],
+        id: AttachmentId,
+        key: &AttachmentKey,
+        rng: &mut R,
+    ) -> Result<SealedFile, VaultError> {
+        let length = bytes.len() as u64;
+        let mut sealer = Sealer::new(key, &id, length, rng)?;
+        let sealed_length = sealer.plan().sealed_length();
+        let mut draft = Draft::new(self.path(id, "sealing"))?;
+        let mut hash = Sha256::new();
+        hash.update(sealer.header());
+        draft.file.write_all(sealer.header())?;
+        let mut rest = bytes;
+        let mut buffer = Vec::with_capacity(SEGMENT_LEN);
+        while let Some(ticket) = sealer.next_ticket() {
+            let (now, later) = rest
+                .split_at_checked(ticket.true_bytes())
+                .ok_or(StreamError::WrongLength)?;
+            rest = later;
+            buffer.clear();
+            buffer.extend_from_slice(now);
+            ticket.seal(&mut buffer)?;
+            hash.update(&buffer);
+            draft.file.write_all(&buffer)?;
+        }
+        draft.keep(&self.path(id, ""))?;
+        Ok(SealedFile {
+            id,
+            length,
+            sealed_length,
+            sha256: Digest::new(hash.finalize().into()),
+        })
+    }
+
+    /// Opens a sealed file that is here whole into memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`VaultError::Stream`] also when it is longer than `most`.
+    pub fn open_bytes(
+        &self,
+        sealed: &SealedFile,
+        key: &AttachmentKey,
+        most: u64,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let length = usize::try_from(sealed.length.min(most)).unwrap_or(0);
+        if sealed.length > most {
+            return Err(StreamError::TooLong.into());
+        }
+        let (_, opener) = self.opener(sealed, key)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+        for index in 0..opener.plan().segments() {
+            let plain = Zeroizing::new(self.open_segment(sealed, key, index)?);
+            let rest = length - bytes.len().min(length);
+            bytes.extend_from_slice(plain.get(..rest).unwrap_or(&plain));
+        }
+        Ok(bytes)
     }
 
     /// Opens a sealed file that is here whole into `target`, replacing a file of that name.

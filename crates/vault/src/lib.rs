@@ -25,6 +25,7 @@ mod engine;
 mod error;
 mod files;
 mod folder;
+pub mod history;
 mod keys;
 mod lists;
 mod page;

@@ -14,6 +14,9 @@ pub(crate) const SCHEMA: u32 = 1;
 /// Length of a message's name within an index row; its envelope follows.
 pub(crate) const NAME: usize = 17;
 
+/// A place is a time in seconds and a number within the second of so many bits.
+const SECOND_BITS: u32 = 20;
+
 impl MailBox {
     fn places(self) -> &'static str {
         match self {
@@ -61,7 +64,7 @@ fn place(message: &Message, name: &[u8], tx: &mut Tx<'_>) -> Result<Vec<u8>, Vau
         let number = tx.keys().open(trees::PLACED, SCHEMA, &placed, &stored)?;
         return Ok(number.to_vec());
     }
-    let number = next_number(message.mailbox, tx)?.to_be_bytes();
+    let number = next_number(message, tx)?.to_be_bytes();
     let sealed = tx.seal_small(trees::PLACED, &placed, &number)?;
     tx.changes_mut().put(trees::PLACED, placed, sealed);
     Ok(number.to_vec())
@@ -93,21 +96,45 @@ pub(crate) fn forget(key: &(MailBox, MessageId), tx: &mut Tx<'_>) -> Result<(), 
     Ok(())
 }
 
-/// The running number after the last one, seen from inside the commit.
-fn next_number(mailbox: MailBox, tx: &Tx<'_>) -> Result<u64, VaultError> {
+/// Gives a message that is older than others its place among them, by [`Message::at`]; one that has a
+/// place keeps it.
+pub(crate) fn place_by_time(message: &Message, tx: &mut Tx<'_>) -> Result<(), VaultError> {
+    let placed = tx
+        .keys()
+        .hide(trees::PLACED, &Message::name(&message.key()))?;
+    if tx.changes().load(trees::PLACED, &placed)?.is_none() {
+        let number = free_from(message.mailbox, time_number(message), tx)?;
+        let sealed = tx.seal_small(trees::PLACED, &placed, &number.to_be_bytes())?;
+        tx.changes_mut().put(trees::PLACED, placed, sealed);
+    }
+    Ok(())
+}
+
+/// The first number of a second: a million messages have their places in each.
+fn time_number(message: &Message) -> u64 {
+    message.at.min(u64::MAX >> SECOND_BITS) << SECOND_BITS
+}
+
+/// A number behind the last one, and by the time of the message, seen from inside the commit.
+fn next_number(message: &Message, tx: &Tx<'_>) -> Result<u64, VaultError> {
     let engine = tx.changes().engine();
-    let last = engine.page(mailbox.places(), &[], None, Order::NewestFirst, 1)?;
-    let mut number = match last.first() {
+    let tree = message.mailbox.places();
+    let last = engine.page(tree, &[], None, Order::NewestFirst, 1)?;
+    let after = match last.first() {
         None => 0,
-        Some((key, _)) => number_of(key)? + 1,
+        Some((key, _)) => number_of(key)?.saturating_add(1),
     };
-    // Others may have been added in this very commit.
+    free_from(message.mailbox, after.max(time_number(message)), tx)
+}
+
+/// The first number that is free: others may have been added in this very commit.
+fn free_from(mailbox: MailBox, mut number: u64, tx: &Tx<'_>) -> Result<u64, VaultError> {
     while tx
         .changes()
         .load(mailbox.places(), &number.to_be_bytes())?
         .is_some()
     {
-        number += 1;
+        number = number.checked_add(1).ok_or(VaultError::Corrupt("place"))?;
     }
     Ok(number)
 }

@@ -20,7 +20,9 @@ use crate::carriage::{Carriage, CarriageTx};
 use crate::changes::Changes;
 use crate::engine::{Change, Op};
 use crate::keys::{KeyCell, Keys, Opened, decode, encode};
-use crate::rows::{Activity, ActivityKind, Head, LaneId, MailBox, PrekeySecret, Replay, Row};
+use crate::rows::{
+    Activity, ActivityKind, Head, LaneId, MailBox, Message, PrekeySecret, Replay, Row,
+};
 use crate::shared::{Current, Shared};
 use crate::{Cursor, Listing, Page, VaultError, lists, trees};
 
@@ -241,6 +243,16 @@ impl<'a> Tx<'a> {
         let (key, sealed) = self.seal(row)?;
         self.carriage.changes_mut().put(T::TREE, key, sealed);
         Ok(())
+    }
+
+    /// Writes a message among those that are here, by [`Message::at`]: for what comes late from another
+    /// device of the account. One that is here keeps its place.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_by_time(&mut self, message: &Message) -> Result<(), VaultError> {
+        lists::place_by_time(message, self)?;
+        self.put(message)
     }
 
     /// Writes a row that must be new; the whole commit fails with [`VaultError::Exists`] when it is

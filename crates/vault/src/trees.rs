@@ -26,6 +26,7 @@ pub(crate) const SEALED: &[&str] = &[
     "own",
     "threads",
     "renewal",
+    "history",
     "backups",
     INBOX_PLACES,
     SENT_PLACES,

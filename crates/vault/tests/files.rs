@@ -152,3 +152,35 @@ fn a_wrong_download_is_noticed_and_can_be_fetched_again() {
         Err(VaultError::Stream(_))
     ));
 }
+
+#[test]
+fn bytes_in_memory_are_sealed_as_a_file_is() {
+    let mut home = home();
+    let open = home.create().0;
+    let files = open.carriage().files().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    for length in [0, 1, SEGMENT_LEN, 2 * SEGMENT_LEN + 5] {
+        let plain = content(length);
+        let key = AttachmentKey::generate(&mut home.rng);
+        let id = AttachmentId::generate(&mut home.rng);
+        let sealed = files.seal_bytes(&plain, id, &key, &mut home.rng).unwrap();
+        let target = place.path().join("target");
+        files
+            .open(&sealed, &key, &target, &mut |_, _| true)
+            .unwrap();
+        assert_eq!(fs::read(&target).unwrap(), plain);
+        let most = length as u64;
+        let opened = files.open_bytes(&sealed, &key, most).unwrap();
+        assert_eq!(*opened, plain);
+        if most > 0 {
+            let long = files.open_bytes(&sealed, &key, most - 1);
+            assert!(matches!(
+                long,
+                Err(VaultError::Stream(StreamError::TooLong))
+            ));
+        }
+        let other = AttachmentKey::generate(&mut home.rng);
+        let refused = files.open_bytes(&sealed, &other, most);
+        assert!(matches!(refused, Err(VaultError::Stream(_))));
+    }
+}

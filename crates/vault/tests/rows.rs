@@ -450,3 +450,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_comes_late_has_its_place_by_time() {
+    let mut home = home();
+    let (open, _) = home.create();
+    let store = open.store();
+    let at = |byte: u8, at: u64| Message {
+        at,
+        ..message(MailBox::Inbox, byte, "text")
+    };
+    let order = || -> Vec<u8> {
+        let listing = store.messages(MailBox::Inbox, &Page::oldest(100)).unwrap();
+        let heads = listing.rows.iter();
+        heads.map(|head| head.id.as_bytes()[0]).collect()
+    };
+    store
+        .commit(&mut home.rng, |tx| {
+            tx.put(&at(1, 100))?;
+            tx.put(&at(2, 300))?;
+            // A clock that was set back changes no order here.
+            tx.put(&at(3, 200))
+        })
+        .unwrap();
+    assert_eq!(order(), [1, 2, 3]);
+    for _ in 0..2 {
+        store
+            .commit(&mut home.rng, |tx| {
+                tx.put_by_time(&at(4, 150))?;
+                tx.put_by_time(&at(5, 50))?;
+                tx.put_by_time(&at(6, 150))?;
+                tx.put_by_time(&at(7, 900))
+            })
+            .unwrap();
+        assert_eq!(order(), [5, 1, 4, 6, 2, 3, 7]);
+    }
+    store
+        .commit(&mut home.rng, |tx| tx.put(&at(8, 400)))
+        .unwrap();
+    assert_eq!(order(), [5, 1, 4, 6, 2, 3, 7, 8]);
+}

@@ -86,6 +86,7 @@ fn message(number: u64) -> Message {
             account: person(number),
             card_version: 1,
             left_out: 0,
+            is_copy: false,
             deliveries: vec![Delivery {
                 to: MailboxId::new([4; 16]),
                 envelope: EnvelopeId::new(id16(2, number)),

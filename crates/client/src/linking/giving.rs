@@ -5,6 +5,7 @@ use super::{Linking, Under, end, ended, failure, patiently};
 use crate::app::{App, held};
 use crate::devices::device_name;
 use crate::failure::Failure;
+use crate::history;
 use crate::meeting::Meeting;
 use crate::renewal::check_passphrase;
 use crate::view::{Change, LinkStatus};
@@ -167,16 +168,20 @@ impl App {
             return Err(failure);
         }
         let (mut rng, now) = (self.chance.draw(), self.now());
+        let mut names = self.chance.draw();
         self.with_store(move |store| {
             store.commit(&mut rng, |tx| {
                 tx.put(&Device {
                     id,
                     name: device.clone(),
                 })?;
+                history::begin(tx, id, now, &mut names)?;
                 Ok(tx.record(now, ActivityKind::DeviceLinked, &device)?)
             })
         })
-        .await
+        .await?;
+        self.wakers.history.notify_one();
+        Ok(())
     }
 
     /// Writes a message of the link; the same one as often as is needed.

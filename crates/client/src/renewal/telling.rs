@@ -8,11 +8,14 @@
 use crate::app::App;
 use crate::compose::lane_again;
 use crate::failure::Failure;
-use crate::sealing::{Me, seal_for_one, seal_notice};
+use crate::prekeys::own_card;
+use crate::sealing::{Me, Word, seal_for_one, seal_word};
+use crate::spares::Devices;
 use crate::view::{Change, Folder};
 use crate::watch::take_back;
+use waxwing_crypto::message::Body;
 use waxwing_vault::rows::{
-    Contact, DeliveryState, MailBox, Message, Renewal, RenewalState, Told, Waiting,
+    Contact, DeliveryState, MailBox, Message, OwnCard, Renewal, RenewalState, Told, Waiting,
 };
 use waxwing_vault::steps::{Step, reached};
 use waxwing_vault::{Store, Tx};
@@ -138,7 +141,16 @@ impl App {
                         tx.carriage().unwatch(&waiting.envelope, &waiting.to);
                     }
                     if !left.is_told {
-                        let to = seal_notice(tx, account, &me, &key, now, &mut seal_rng)?;
+                        let own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+                        let word = Word {
+                            to: account,
+                            devices: Devices::All,
+                            body: Body::KeyNotice {
+                                version: own_card(&own)?.body().version,
+                            },
+                            files: &[],
+                        };
+                        let to = seal_word(tx, word, &me, &key, now, &mut seal_rng)?;
                         let mut row = tx.load::<Renewal>(&())?.ok_or(Failure::NotFound)?;
                         let told = row.told.iter_mut().find(|told| told.account == account);
                         if let Some(told) = told {

@@ -1,6 +1,6 @@
 //! The account's computers, and what is shown while another one is linked.
 
-use super::{Millis, Qr};
+use super::{Bytes, Millis, Qr};
 use crate::failure::Failure;
 use serde::Serialize;
 use specta::Type;
@@ -37,6 +37,54 @@ impl core::fmt::Debug for LinkInvitation {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "LinkInvitation(until {})", self.ends_at)
     }
+}
+
+/// What one computer of the account remembers, on its way to another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// The other computer's device id.
+    pub device: String,
+    /// What it is called here.
+    pub name: Option<String>,
+    /// This computer gives it; else it takes it in.
+    pub is_given: bool,
+    /// How far it is.
+    pub state: HistoryState,
+}
+
+/// How far a history is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum HistoryState {
+    /// For the other computer, which has published no keys yet, or for the relay.
+    Waiting,
+    /// It is handed in, or fetched and taken in.
+    Underway {
+        /// Bytes so far.
+        done: Bytes,
+        /// Bytes in all, as far as is known.
+        total: Bytes,
+    },
+    /// The relay has all of it.
+    Sent {
+        /// Since when.
+        since: Millis,
+    },
+    /// The computer that it was for has all of it.
+    Done {
+        /// Since when.
+        since: Millis,
+    },
+    /// It cannot be taken in or delivered as it is; the computer that gives it can begin again.
+    Failed {
+        /// Since when.
+        since: Millis,
+    },
 }
 
 /// How far linking is.

@@ -58,6 +58,8 @@ pub enum OutgoingState {
     Expired,
     /// Taken back before it was fetched.
     Recalled,
+    /// Another of the account's computers sent it, and knows how far it is.
+    Elsewhere,
 }
 
 /// How far an incoming envelope is.

@@ -251,6 +251,10 @@ pub enum ActivityKind {
     RenewalLost,
     /// A revocation was made ahead, to be kept on paper.
     RevocationExported,
+    /// What is remembered here was given to another computer; `about` names it.
+    HistoryGiven,
+    /// What another computer remembers was taken in; `about` names it.
+    HistoryTaken,
 }
 
 impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
@@ -283,6 +287,8 @@ impl From<waxwing_vault::rows::ActivityKind> for ActivityKind {
             Kind::KeyReset => Self::KeyReset,
             Kind::RenewalLost => Self::RenewalLost,
             Kind::RevocationExported => Self::RevocationExported,
+            Kind::HistoryGiven => Self::HistoryGiven,
+            Kind::HistoryTaken => Self::HistoryTaken,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The records of a backup, each a head that says what its body is and how long.
+//! The records of a backup and of a history, each a head that says what its body is and how long.
 //!
 //! ```text
 //! record  be16(n) || head (n bytes of det-CBOR) || body
@@ -7,12 +7,13 @@
 //!         [2, tree, key, length]    body: a row that is readable while locked, as it is
 //!         [3, att_id, length]       body: a sealed attachment, as it lies in files/
 //!         [4, { tree: rows }, files] no body: the end, with how many there are of everything
+//!         [5, att_id, offset, length, sealed length, SHA-256] body: a piece of a sealed attachment
 //! ```
 
 use std::collections::BTreeMap;
 
 use waxwing_wire::cbor::{self, ShapeError, Value};
-use waxwing_wire::ids::AttachmentId;
+use waxwing_wire::ids::{AttachmentId, Digest};
 
 use crate::vault_header::HeaderError;
 
@@ -24,6 +25,7 @@ const ROW: u64 = 1;
 const CARRIED: u64 = 2;
 const FILE: u64 = 3;
 const END: u64 = 4;
+const PIECE: u64 = 5;
 
 /// The head of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,19 @@ pub enum Record {
         /// Length of the body.
         length: u64,
     },
+    /// A piece of a sealed attachment, in a history alone.
+    Piece {
+        /// The attachment.
+        id: AttachmentId,
+        /// Where in its ciphertext the piece begins.
+        offset: u64,
+        /// Length of the body.
+        length: u64,
+        /// Length of the whole ciphertext.
+        sealed_length: u64,
+        /// SHA-256 of the whole ciphertext.
+        sha256: Digest,
+    },
     /// The end: nothing comes after it.
     End {
         /// How many rows of each tree there are.
@@ -74,7 +89,8 @@ impl Record {
             Self::Keyring { length }
             | Self::Row { length, .. }
             | Self::Carried { length, .. }
-            | Self::File { length, .. } => *length,
+            | Self::File { length, .. }
+            | Self::Piece { length, .. } => *length,
             Self::End { .. } => 0,
         }
     }
@@ -102,6 +118,20 @@ impl Record {
             Self::File { id, length } => {
                 vec![Value::from(FILE), cbor::bytes(id), Value::from(*length)]
             }
+            Self::Piece {
+                id,
+                offset,
+                length,
+                sealed_length,
+                sha256,
+            } => vec![
+                Value::from(PIECE),
+                cbor::bytes(id),
+                Value::from(*offset),
+                Value::from(*length),
+                Value::from(*sealed_length),
+                cbor::bytes(sha256),
+            ],
             Self::End { rows, files } => {
                 let rows = rows
                     .iter()
@@ -144,6 +174,13 @@ impl Record {
             FILE => Self::File {
                 id: cbor::as_id(&next("attachment")?, "attachment")?,
                 length: uint(next("length")?, "length")?,
+            },
+            PIECE => Self::Piece {
+                id: cbor::as_id(&next("attachment")?, "attachment")?,
+                offset: uint(next("offset")?, "offset")?,
+                length: uint(next("length")?, "length")?,
+                sealed_length: uint(next("sealed length")?, "sealed length")?,
+                sha256: cbor::as_id(&next("sha256")?, "sha256")?,
             },
             END => {
                 let Value::Map(entries) = next("rows")? else {

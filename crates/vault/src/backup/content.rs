@@ -3,7 +3,8 @@
 use crate::VaultError;
 use crate::lists;
 use crate::rows::{
-    Activity, Backup, Contact, Device, Draft, Message, OwnCard, Renewal, Replay, Row as _, Thread,
+    Activity, Backup, Contact, Device, Draft, History, Message, OwnCard, Renewal, Replay, Row as _,
+    Thread,
 };
 use crate::trees::{ENVELOPES, FETCHED, INCOMING, OUTBOX, OWED, PLAIN, SUBMISSIONS, WATCH};
 
@@ -14,6 +15,7 @@ pub(super) const OPENED: &[(&str, u32)] = &[
     (OwnCard::TREE, OwnCard::SCHEMA),
     (Thread::TREE, Thread::SCHEMA),
     (Renewal::TREE, Renewal::SCHEMA),
+    (History::TREE, History::SCHEMA),
     (Replay::TREE, Replay::SCHEMA),
     (Draft::TREE, Draft::SCHEMA),
     (Activity::TREE, Activity::SCHEMA),

@@ -1,12 +1,10 @@
 //! Reading a backup from its first record to its last.
 
-use std::io::BufRead;
-
 use waxwing_crypto::backup::Record;
 use waxwing_crypto::vault_header::Keyring;
 use waxwing_wire::ids::AttachmentId;
 
-use super::stream::In;
+use super::stream::{In, Segments};
 use super::{Contents, content};
 use crate::VaultError;
 
@@ -44,8 +42,8 @@ pub(super) trait Visitor {
 }
 
 /// Shows everything, and counts it against the end.
-pub(super) fn walk<R: BufRead>(
-    mut from: In<'_, R>,
+pub(super) fn walk<S: Segments>(
+    mut from: In<S>,
     to: &mut impl Visitor,
 ) -> Result<Contents, VaultError> {
     let mut seen = Contents::default();
@@ -87,6 +85,7 @@ pub(super) fn walk<R: BufRead>(
                 to.file_ends()?;
                 seen.files += 1;
             }
+            Record::Piece { .. } => return Err(VaultError::Corrupt("a piece in a backup")),
             Record::End { rows, files } => {
                 return if from.is_over() && *rows == seen.rows && *files == seen.files {
                     Ok(seen)

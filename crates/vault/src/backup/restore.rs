@@ -13,15 +13,15 @@ use waxwing_crypto::vault_header::{BackupHeader, Header, Keyring, RootKey};
 use waxwing_wire::ids::{AccountId, AttachmentId};
 
 use super::read::{Visitor, walk};
-use super::stream::{In, stream_header};
+use super::stream::{In, Sealed, stream_header};
 use super::{BackupFile, BackupProgress, BackupWatcher, Contents, place};
 use crate::carriage::{decode as decode_carried, encode as encode_carried, lane_key};
 use crate::engine::{Op, SledEngine};
 use crate::folder::{self, Folder, private_options};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, ActivityKind, Backup, BackupId, Contact, Device, Draft, LaneId, MailBox, Message,
-    Outgoing, OwnCard, Relay, Renewal, Replay, Row, Thread,
+    Activity, ActivityKind, Backup, BackupId, Contact, Device, Draft, History, LaneId, MailBox,
+    Message, Outgoing, OwnCard, Relay, Renewal, Replay, Row, Thread,
 };
 use crate::shared::Current;
 use crate::steps::{Step, reached};
@@ -153,7 +153,10 @@ fn restore<R: CryptoRng + ?Sized>(
         file: None,
         rng: &mut rng,
     };
-    let contents = walk(In::new(source, opener, &mut progress), &mut filling)?;
+    let contents = walk(
+        In::new(Sealed::new(source, opener, &mut progress)),
+        &mut filling,
+    )?;
     filling.flush()?;
     let made = filling.made.take().ok_or(DIFFERS)?;
     drop(filling);
@@ -392,6 +395,7 @@ fn put(
         OwnCard::TREE => put_as::<OwnCard>(tx, plain),
         Thread::TREE => put_as::<Thread>(tx, plain),
         Renewal::TREE => put_as::<Renewal>(tx, plain),
+        History::TREE => put_as::<History>(tx, plain),
         Replay::TREE => put_as::<Replay>(tx, plain),
         Device::TREE => put_as::<Device>(tx, plain),
         Draft::TREE => put_as::<Draft>(tx, plain),

@@ -12,7 +12,38 @@ use crate::VaultError;
 
 const CUT: VaultError = VaultError::Stream(StreamError::DoesNotOpen);
 
-/// Writes records.
+/// Where records go.
+pub(crate) trait Records {
+    /// Takes the next bytes.
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), VaultError>;
+
+    /// Takes a head and the whole body.
+    fn record(&mut self, head: &Record, body: &[u8]) -> Result<(), VaultError> {
+        self.head(head)?;
+        self.bytes(body)
+    }
+
+    /// Takes a head; as many bytes as it says must follow.
+    fn head(&mut self, head: &Record) -> Result<(), VaultError> {
+        let head = head.encode();
+        let length = u16::try_from(head.len())
+            .ok()
+            .filter(|length| usize::from(*length) <= MAX_RECORD_LEN)
+            .ok_or(VaultError::Corrupt("record"))?;
+        self.bytes(&length.to_be_bytes())?;
+        self.bytes(&head)
+    }
+}
+
+/// Records in memory.
+impl Records for Zeroizing<Vec<u8>> {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Writes records into a sealed file.
 pub(super) struct Out {
     file: File,
     sealer: Sealer,
@@ -30,38 +61,6 @@ impl Out {
         })
     }
 
-    /// Writes a head and the whole body.
-    pub(super) fn record(&mut self, head: &Record, body: &[u8]) -> Result<(), VaultError> {
-        self.head(head)?;
-        self.bytes(body)
-    }
-
-    /// Writes a head; as many bytes as it says must follow.
-    pub(super) fn head(&mut self, head: &Record) -> Result<(), VaultError> {
-        let head = head.encode();
-        let length = u16::try_from(head.len())
-            .ok()
-            .filter(|length| usize::from(*length) <= MAX_RECORD_LEN)
-            .ok_or(VaultError::Corrupt("record"))?;
-        self.bytes(&length.to_be_bytes())?;
-        self.bytes(&head)
-    }
-
-    pub(super) fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), VaultError> {
-        while !bytes.is_empty() {
-            let capacity = self.sealer.capacity().ok_or(CUT)?;
-            if self.buffer.len() == capacity {
-                self.seal(false)?;
-                continue;
-            }
-            let fits = (capacity - self.buffer.len()).min(bytes.len());
-            let (now, later) = bytes.split_at(fits);
-            self.buffer.extend_from_slice(now);
-            bytes = later;
-        }
-        Ok(())
-    }
-
     /// Ends the stream and makes it durable; answers what opens it again.
     pub(super) fn finish(mut self) -> Result<Opener, VaultError> {
         self.seal(true)?;
@@ -77,15 +76,60 @@ impl Out {
     }
 }
 
-/// Reads records.
-pub(super) struct In<'a, R> {
+impl Records for Out {
+    fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), VaultError> {
+        while !bytes.is_empty() {
+            let capacity = self.sealer.capacity().ok_or(CUT)?;
+            if self.buffer.len() == capacity {
+                self.seal(false)?;
+                continue;
+            }
+            let fits = (capacity - self.buffer.len()).min(bytes.len());
+            let (now, later) = bytes.split_at(fits);
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+/// Where records come from, opened.
+pub(crate) trait Segments {
+    /// Puts the next bytes, at least one, into the empty `buffer`.
+    fn next(&mut self, buffer: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError>;
+    /// Nothing is left.
+    fn is_over(&self) -> bool;
+}
+
+/// The segments of a sealed file.
+pub(super) struct Sealed<'a, R> {
     source: R,
     opener: Opener,
-    buffer: Zeroizing<Vec<u8>>,
-    at: usize,
     read: u64,
     /// Told how many bytes of the file are read.
     progress: &'a mut dyn FnMut(u64) -> bool,
+}
+
+/// Records in memory.
+impl Segments for &[u8] {
+    fn next(&mut self, buffer: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
+        if self.is_empty() {
+            return Err(CUT);
+        }
+        buffer.extend_from_slice(std::mem::take(self));
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// Reads records.
+pub(crate) struct In<S> {
+    source: S,
+    buffer: Zeroizing<Vec<u8>>,
+    at: usize,
 }
 
 /// What a stream begins with.
@@ -95,19 +139,54 @@ pub(super) fn stream_header(source: &mut impl BufRead) -> Result<[u8; HEADER_LEN
     Ok(header)
 }
 
-impl<'a, R: BufRead> In<'a, R> {
+impl<'a, R> Sealed<'a, R> {
     pub(super) fn new(source: R, opener: Opener, progress: &'a mut dyn FnMut(u64) -> bool) -> Self {
         Self {
             source,
             opener,
-            buffer: Zeroizing::new(Vec::with_capacity(SEGMENT_LEN)),
-            at: 0,
             read: 0,
             progress,
         }
     }
+}
 
-    pub(super) fn head(&mut self) -> Result<Record, VaultError> {
+impl<R: BufRead> Segments for Sealed<'_, R> {
+    fn next(&mut self, buffer: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
+        let length = self.opener.segment_len().ok_or(CUT)?;
+        let read = self
+            .source
+            .by_ref()
+            .take(length as u64)
+            .read_to_end(buffer)?;
+        let is_last = self.source.fill_buf()?.is_empty();
+        self.opener.open(buffer, is_last)?;
+        if buffer.is_empty() {
+            // Only an empty stream has an empty segment, and there is none.
+            return Err(CUT);
+        }
+        self.read += read as u64;
+        if (self.progress)(self.read) {
+            Ok(())
+        } else {
+            Err(VaultError::Cancelled)
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.opener.segment_len().is_none()
+    }
+}
+
+impl<S: Segments> In<S> {
+    pub(crate) fn new(source: S) -> Self {
+        Self {
+            source,
+            buffer: Zeroizing::new(Vec::with_capacity(SEGMENT_LEN)),
+            at: 0,
+        }
+    }
+
+    pub(crate) fn head(&mut self) -> Result<Record, VaultError> {
         let mut length = [0; 2];
         self.fill(&mut length)?;
         let length = usize::from(u16::from_be_bytes(length));
@@ -119,7 +198,7 @@ impl<'a, R: BufRead> In<'a, R> {
         Ok(Record::decode(&head)?)
     }
 
-    pub(super) fn body(&mut self, head: &Record) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(crate) fn body(&mut self, head: &Record) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let length = head.length();
         if length > MAX_BODY {
             return Err(VaultError::Corrupt("record"));
@@ -131,7 +210,7 @@ impl<'a, R: BufRead> In<'a, R> {
     }
 
     /// The next bytes, at most `most` and at least one.
-    pub(super) fn some(&mut self, most: u64) -> Result<&[u8], VaultError> {
+    pub(crate) fn some(&mut self, most: u64) -> Result<&[u8], VaultError> {
         if self.at == self.buffer.len() {
             self.segment()?;
         }
@@ -143,8 +222,8 @@ impl<'a, R: BufRead> In<'a, R> {
     }
 
     /// Nothing is left.
-    pub(super) fn is_over(&self) -> bool {
-        self.at == self.buffer.len() && self.opener.segment_len().is_none()
+    pub(crate) fn is_over(&self) -> bool {
+        self.at == self.buffer.len() && self.source.is_over()
     }
 
     fn fill(&mut self, mut out: &mut [u8]) -> Result<(), VaultError> {
@@ -158,26 +237,9 @@ impl<'a, R: BufRead> In<'a, R> {
     }
 
     fn segment(&mut self) -> Result<(), VaultError> {
-        let length = self.opener.segment_len().ok_or(CUT)?;
         self.buffer.clear();
         self.at = 0;
-        let read = self
-            .source
-            .by_ref()
-            .take(length as u64)
-            .read_to_end(&mut self.buffer)?;
-        let is_last = self.source.fill_buf()?.is_empty();
-        self.opener.open(&mut self.buffer, is_last)?;
-        if self.buffer.is_empty() {
-            // Only an empty stream has an empty segment, and there is none.
-            return Err(CUT);
-        }
-        self.read += read as u64;
-        if (self.progress)(self.read) {
-            Ok(())
-        } else {
-            Err(VaultError::Cancelled)
-        }
+        self.source.next(&mut self.buffer)
     }
 }
 

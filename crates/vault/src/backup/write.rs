@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::content::{CARRIED, OPENED};
 use super::read::{Visitor, walk};
-use super::stream::{In, Out, stream_header};
+use super::stream::{In, Out, Records as _, Sealed, stream_header};
 use super::{BackupProgress, BackupWatcher, Contents};
 use crate::engine::{Engine, Order, Raw};
 use crate::files::Draft;
@@ -355,7 +355,10 @@ fn check(
             total,
         })
     };
-    let read = walk(In::new(source, opener, &mut progress), &mut Reread)?;
+    let read = walk(
+        In::new(Sealed::new(source, opener, &mut progress)),
+        &mut Reread,
+    )?;
     if read == *contents {
         Ok(total)
     } else {

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::engine::{Change, Engine, Op};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, Backup, Contact, Device, Draft, MailBox, Message, OwnCard, PrekeySecret, Renewal,
-    Replay, Row, Thread,
+    Activity, Backup, Contact, Device, Draft, History, MailBox, Message, OwnCard, PrekeySecret,
+    Renewal, Replay, Row, Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OWED, PLACED, PLAIN, SENT_PLACES, SUBMISSIONS,
@@ -67,6 +67,7 @@ impl<'a> Mirror<'a> {
             OwnCard::TREE => self.hidden::<OwnCard>(row),
             Thread::TREE => self.hidden::<Thread>(row),
             Renewal::TREE => self.hidden::<Renewal>(row),
+            History::TREE => self.hidden::<History>(row),
             Replay::TREE => self.hidden::<Replay>(row),
             Draft::TREE => self.hidden::<Draft>(row),
             Backup::TREE => self.hidden::<Backup>(row),

@@ -35,6 +35,7 @@ fn sent(byte: u8, envelope: u8) -> Message {
             account: AccountId::new([7; 32]),
             card_version: 1,
             left_out: 0,
+            is_copy: false,
             deliveries: vec![Delivery {
                 to: MailboxId::new([byte; 16]),
                 envelope: EnvelopeId::new([envelope; 16]),

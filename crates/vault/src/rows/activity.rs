@@ -76,6 +76,10 @@ pub enum ActivityKind {
     RevocationExported,
     /// A device was removed from the account's card: another one, or, without a name, this one.
     DeviceRemoved,
+    /// What is remembered here was given to another device.
+    HistoryGiven,
+    /// What another device remembers was taken in.
+    HistoryTaken,
 }
 
 impl Row for Activity {

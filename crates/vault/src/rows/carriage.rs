@@ -98,7 +98,8 @@ pub struct Outgoing {
     pub queued_at: u64,
     /// When it is of no use any more (bound into the envelope).
     pub expires_at: u64,
-    /// Not a message of a person: carried like one, and not shown or counted.
+    /// Not what a person waits for (the app's own word, a copy for the account's other devices): carried
+    /// like it, and not shown or counted.
     #[serde(default)]
     pub is_notice: bool,
 }

@@ -174,6 +174,9 @@ pub struct Party {
     /// Devices that it was not sealed to, because they had no prekey.
     #[serde(default)]
     pub left_out: u32,
+    /// The account's own other devices, which get what is sent to others: not shown as a recipient.
+    #[serde(default)]
+    pub is_copy: bool,
 }
 
 /// How far one envelope got.

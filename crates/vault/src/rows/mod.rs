@@ -15,6 +15,7 @@ mod carriage;
 mod contact;
 mod device;
 mod draft;
+mod history;
 mod message;
 mod own;
 mod prekey;
@@ -29,6 +30,9 @@ pub use carriage::{
 pub use contact::{Contact, DeviceSpares, Evidence, EvidenceKind, FormerCard};
 pub use device::Device;
 pub use draft::{Draft, DraftFile, DraftId};
+pub use history::{
+    Given, GivenPart, GivenState, History, HistoryId, HistoryPlace, TakenIn, TakenState,
+};
 pub use message::{
     Attachment, Delivery, DeliveryState, Head, MailBox, Message, Party, UnknownBody,
 };

@@ -152,6 +152,7 @@ pub fn message(mailbox: MailBox, byte: u8, body: &str) -> Message {
             account: AccountId::new([1; 32]),
             card_version: 1,
             left_out: 0,
+            is_copy: false,
             deliveries: vec![Delivery {
                 to: MailboxId::new([byte; 16]),
                 envelope: EnvelopeId::new([byte; 16]),
