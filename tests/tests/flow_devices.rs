@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use waxwing_client::Failure;
-use waxwing_client::view::{EvidenceKind, Stage};
+use waxwing_client::view::{EvidenceKind, OutgoingState, RelayShows, Stage};
 use waxwing_crypto::link::LinkText;
 use waxwing_relay::clock::{Clock, ManualClock, SystemClock};
 use waxwing_tests::cutter::Cutter;
@@ -229,6 +229,85 @@ async fn two_computers_that_change_the_card_at_once_both_have_their_way() {
     };
     let last = ids(&fourth).await;
     assert!(last.len() == 3 && !last.contains(&id), "{last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_account_key_reaches_the_other_computer() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    let bob = street.person("bob").await;
+    let laptop = linked(&street, &alice, "laptop").await;
+    let to_bob = laptop.add("bob").await;
+    laptop.send(&[&to_bob], "Under the old key").await.unwrap();
+    bob.receive("Under the old key").await;
+    let before = laptop.me().await.unwrap().own_code;
+    // The laptop is off while the key is replaced.
+    laptop.close().await;
+    alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
+    alice
+        .until("the key is new", async || {
+            (alice.me().await.unwrap().own_code != before).then_some(())
+        })
+        .await;
+    let laptop = street.open("laptop").await;
+    laptop.unlock().await;
+    let wanted = alice.me().await.unwrap().own_code;
+    laptop
+        .until("it follows", async || {
+            let me = laptop.me().await.unwrap();
+            (me.own_code == wanted && me.relay_shows == RelayShows::Agrees).then_some(())
+        })
+        .await;
+    laptop.send(&[&to_bob], "Under the new key").await.unwrap();
+    bob.receive("Under the new key").await;
+    // It has the key: it can let another computer in.
+    let tablet = linked(&street, &laptop, "tablet").await;
+    assert_eq!(tablet.devices().await.unwrap().len(), 3);
+    for engine in [alice, laptop] {
+        engine.close().await;
+    }
+    let mut seeds = Vec::new();
+    for name in ["alice", "laptop"] {
+        street.with_vault(name, |open| {
+            let keyring = open.keyring();
+            assert!(keyring.next().is_none());
+            seeds.push((*keyring.account.expose(), *keyring.device.expose()));
+        });
+    }
+    assert_eq!(seeds[0].0, seeds[1].0, "one account");
+    assert_ne!(seeds[0].1, seeds[1].1, "two computers");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_leaves_the_other_computers_out() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    let bob = street.person("bob").await;
+    let laptop = linked(&street, &alice, "laptop").await;
+    let to_bob = laptop.add("bob").await;
+    laptop.send(&[&to_bob], "Before").await.unwrap();
+    bob.receive("Before").await;
+    let before = alice.me().await.unwrap().own_code;
+    alice.reset_key(passphrase(PASSPHRASE)).await.unwrap();
+    alice
+        .until("the key is new", async || {
+            (alice.me().await.unwrap().own_code != before).then_some(())
+        })
+        .await;
+    assert_eq!(alice.devices().await.unwrap().len(), 1);
+    let wrote = laptop.send(&[&to_bob], "In other hands").await.unwrap();
+    laptop
+        .until("it is refused", async || {
+            let state = laptop.state(&wrote).await;
+            let is_refused = matches!(
+                state,
+                OutgoingState::Retrying { .. } | OutgoingState::NeedsYou { .. }
+            );
+            is_refused.then_some(())
+        })
+        .await;
+    assert_eq!(laptop.me().await.unwrap().own_code, before);
+    assert_eq!(bob.copies("In other hands").await, 0);
 }
 
 /// Each of these is answered to nobody once, while a computer is linked.

@@ -54,6 +54,21 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut notice = alice.message(&[&bob], "");
     notice.body = waxwing_crypto::message::Body::KeyNotice { version: 2 };
     valid.push(notice.encode().to_vec());
+    notice.body = waxwing_crypto::message::Body::KeyShare {
+        version: 2,
+        account: waxwing_crypto::vault_header::AccountSeed::new([3; 32]),
+    };
+    valid.push(notice.encode().to_vec());
+    notice.body = waxwing_crypto::message::Body::HistoryTaken { history: [4; 16] };
+    valid.push(notice.encode().to_vec());
+    notice.body = waxwing_crypto::message::Body::History(waxwing_crypto::message::HistoryPart {
+        history: [4; 16],
+        begun: 1,
+        number: 1,
+        is_last: true,
+        total: 9,
+    });
+    valid.push(notice.encode().to_vec());
     valid.push(backup_header());
     valid.extend(records().iter().map(Record::encode));
     let target = Target {

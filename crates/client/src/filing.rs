@@ -108,7 +108,8 @@ fn file(
     let message = opened.message;
     filed.is_news = know_own(tx, &message, &me.account)?;
     match &message.body {
-        Body::KeyNotice { .. } => {}
+        // Followed before.
+        Body::KeyNotice { .. } | Body::KeyShare { .. } => {}
         Body::History(part) => {
             let from = message.device;
             let file = message.attachments.into_iter().next().map(attachment);

@@ -10,7 +10,7 @@ use crate::line::Line;
 use crate::view::{Reason, Unopenable};
 use waxwing_crypto::envelope::{OpenError, OwnDevice, Received, Unsealed};
 use waxwing_crypto::keys::DeviceKey;
-use waxwing_crypto::message::Message;
+use waxwing_crypto::message::{Body, Message};
 use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::retry::sign_retry;
 use waxwing_vault::rows::{Contact, Incoming, OwedAck, Place, PrekeySecret, Replay, Row};
@@ -131,6 +131,9 @@ impl App {
         let is_own_copy = is_ours && opened.message.device != me.device_id;
         if opened.message.body.is_between_devices() && !is_own_copy {
             return Err(Unopened::Repeated);
+        }
+        if let Body::KeyShare { version, account } = &opened.message.body {
+            self.follow_key(&card, *version, account).await?;
         }
         if let Some(line) = line.filter(|_| is_own_copy) {
             self.meet_recipients(line, &opened.message).await;

@@ -18,6 +18,7 @@
 //!   that another device was first, never on the relay's word.
 
 mod asking;
+mod following;
 mod keys;
 mod telling;
 mod wish;
@@ -82,9 +83,12 @@ impl App {
         }
         let (new, signer) = self.with_open(staged).await?;
         let by_new = line.signed_by(Arc::new(signer));
-        match self.put_staged(&line, &by_new, &row, &new).await? {
-            Put::Lost => return self.lose().await,
-            Put::Taken => reached(Step::CardOut),
+        // What another device made, it has put.
+        if !row.is_followed {
+            match self.put_staged(&line, &by_new, &row, &new).await? {
+                Put::Lost => return self.lose().await,
+                Put::Taken => reached(Step::CardOut),
+            }
         }
         if row.kind == RenewalKind::Reset {
             self.reset_where_it_was_left(&new).await;

@@ -13,11 +13,14 @@ use zeroize::Zeroizing;
 
 use crate::prekey::wipe;
 use crate::stream::AttachmentKey;
+use crate::vault_header::AccountSeed;
 
 /// Content type of [`Text`].
 pub const CONTENT_TEXT: &str = "waxwing/text/v1";
 /// Content type of [`Body::KeyNotice`].
 pub const CONTENT_KEY_NOTICE: &str = "waxwing/key-notice/v1";
+/// Content type of [`Body::KeyShare`].
+pub const CONTENT_KEY_SHARE: &str = "waxwing/key-share/v1";
 /// Content type of [`Body::History`].
 pub const CONTENT_HISTORY: &str = "waxwing/history/v1";
 /// Content type of [`Body::HistoryTaken`].
@@ -63,6 +66,13 @@ pub enum Body {
     KeyNotice {
         /// The version of the sender's card under the new keys.
         version: u64,
+    },
+    /// The account's new identity key, for the account's other devices alone (docs/protocol.md section 17).
+    KeyShare {
+        /// The version of the card under the new key.
+        version: u64,
+        /// The key.
+        account: AccountSeed,
     },
     /// One part of what the account's other device remembers (docs/protocol.md section 8), as the one
     /// attachment; between devices of one account, and shown to nobody.
@@ -250,7 +260,10 @@ impl Body {
 
     /// Whether only another device of the same account may say it.
     pub fn is_between_devices(&self) -> bool {
-        matches!(self, Self::History(_) | Self::HistoryTaken { .. })
+        matches!(
+            self,
+            Self::KeyShare { .. } | Self::History(_) | Self::HistoryTaken { .. }
+        )
     }
 
     fn encode(&self) -> (&str, Zeroizing<Vec<u8>>) {
@@ -259,6 +272,15 @@ impl Body {
             Self::KeyNotice { version } => {
                 let body = cbor::encode(&cbor::map([(1, Value::from(*version))]));
                 (CONTENT_KEY_NOTICE, Zeroizing::new(body))
+            }
+            Self::KeyShare { version, account } => {
+                let mut value = cbor::map([
+                    (1, Value::from(*version)),
+                    (2, cbor::bytes(account.expose())),
+                ]);
+                let body = Zeroizing::new(cbor::encode(&value));
+                wipe(&mut value);
+                (CONTENT_KEY_SHARE, body)
             }
             Self::History(part) => (CONTENT_HISTORY, Zeroizing::new(part.encode())),
             Self::HistoryTaken { history } => {
@@ -278,6 +300,17 @@ impl Body {
                 let version = fields.uint(1, "version")?;
                 fields.finish()?;
                 Ok(Self::KeyNotice { version })
+            }
+            CONTENT_KEY_SHARE => {
+                let value = cbor::decode(&body, MAX_ENVELOPE_BYTES)?;
+                let mut fields = Fields::open(value, "key share")?;
+                let version = fields.uint(1, "version")?;
+                let seed = Zeroizing::new(fields.bytes(2, "account")?);
+                fields.finish()?;
+                let seed = <[u8; 32]>::try_from(seed.as_slice()).map(Zeroizing::new);
+                let seed = seed.map_err(|_| ShapeError::Wrong("account"))?;
+                let account = AccountSeed::new(*seed);
+                Ok(Self::KeyShare { version, account })
             }
             CONTENT_HISTORY => HistoryPart::decode(&body).map(Self::History),
             CONTENT_HISTORY_TAKEN => {

@@ -191,6 +191,7 @@ impl App {
             let told = row
                 .told
                 .iter()
+                .filter(|told| told.account != me)
                 .map(|told| told_of(store, told, &me, version));
             Ok(Some(KeyRenewal {
                 kind: row.kind.into(),

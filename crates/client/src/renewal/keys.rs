@@ -14,7 +14,7 @@ use waxwing_vault::rows::{
     Waiting,
 };
 use waxwing_vault::steps::{Step, reached};
-use waxwing_vault::{Open, Store, VaultError};
+use waxwing_vault::{Carriage, Open, Store, VaultError};
 use waxwing_wire::card::VerifiedCard;
 use waxwing_wire::ids::{AccountId, Digest};
 use waxwing_wire::limits::MAX_CARD_LIFE;
@@ -49,6 +49,10 @@ pub(super) fn stage(app: &App, open: &mut Open) -> Result<Renewal, Failure> {
                 device.added_at,
             );
         }
+    }
+    if row.kind == RenewalKind::Reset {
+        // In whose hands the others are, nobody knows: they are linked again.
+        devices.retain(|device| device.device_id == keyring.device_id);
     }
     let now = app.now();
     let terms = Terms {
@@ -135,34 +139,11 @@ fn adopt(app: &Inner, open: &Open) -> Result<(), Failure> {
         return Ok(());
     }
     let (me, now) = (keyring.account_id, app.now());
+    let has_others = card.body().devices.len() > 1;
     let carriage = open.carriage();
-    let waiting = carriage.watched()?.into_iter();
-    let waiting = waiting.filter(|watch| watch.state == DeliveryState::AtRelay);
-    for watch in waiting {
-        let waiting = Waiting {
-            envelope: watch.envelope,
-            to: watch.to,
-        };
-        if !row.to_seal_again.contains(&waiting) {
-            row.to_seal_again.push(waiting);
-        }
+    if !row.is_followed {
+        note_what_is_left(&mut row, (&store, &carriage), &me, has_others)?;
     }
-    let mut contacts: Vec<Contact> = store.all()?;
-    contacts.sort_by_cached_key(|contact| contact.petname.to_lowercase());
-    row.lanes = Vec::new();
-    for contact in &contacts {
-        if !carriage.in_lane(&store.lane(&contact.account)?)?.is_empty() {
-            row.lanes.push(contact.account);
-        }
-    }
-    row.told = contacts
-        .iter()
-        .filter(|contact| contact.account != me && !contact.stranger)
-        .map(|contact| Told {
-            account: contact.account,
-            deliveries: Vec::new(),
-        })
-        .collect();
     (row.state, row.since) = (RenewalState::Done, now);
     let did = match row.kind {
         RenewalKind::Rotate => ActivityKind::KeyRotated,
@@ -185,11 +166,52 @@ fn adopt(app: &Inner, open: &Open) -> Result<(), Failure> {
         Ok::<_, Failure>(tx.record(now, did, "")?)
     })?;
     reached(Step::CardAdopted);
+    if row.is_followed {
+        return Ok(());
+    }
     // What is under way was signed by the old key.
     for row in carriage.outbox()? {
         app.stop_sending(&row);
     }
     keep_back(app, &store, &row.lanes)
+}
+
+/// Everything that the old keys signed and that nobody has fetched, and everybody who is told: the
+/// account's own other devices too, which are given the new account key.
+fn note_what_is_left(
+    row: &mut Renewal,
+    (store, carriage): (&Store, &Carriage),
+    me: &AccountId,
+    has_others: bool,
+) -> Result<(), Failure> {
+    let waiting = carriage.watched()?.into_iter();
+    let waiting = waiting.filter(|watch| watch.state == DeliveryState::AtRelay);
+    for watch in waiting {
+        let waiting = Waiting {
+            envelope: watch.envelope,
+            to: watch.to,
+        };
+        if !row.to_seal_again.contains(&waiting) {
+            row.to_seal_again.push(waiting);
+        }
+    }
+    let mut contacts: Vec<Contact> = store.all()?;
+    contacts.sort_by_cached_key(|contact| contact.petname.to_lowercase());
+    row.lanes = Vec::new();
+    for contact in &contacts {
+        if !carriage.in_lane(&store.lane(&contact.account)?)?.is_empty() {
+            row.lanes.push(contact.account);
+        }
+    }
+    row.told = contacts
+        .iter()
+        .filter(|contact| !contact.stranger && (contact.account != *me || has_others))
+        .map(|contact| Told {
+            account: contact.account,
+            deliveries: Vec::new(),
+        })
+        .collect();
+    Ok(())
 }
 
 /// Lanes that are not handed in before they are sealed again.

@@ -14,6 +14,7 @@ use crate::spares::Devices;
 use crate::view::{Change, Folder};
 use crate::watch::take_back;
 use waxwing_crypto::message::Body;
+use waxwing_crypto::vault_header::AccountSeed;
 use waxwing_vault::rows::{
     Contact, DeliveryState, MailBox, Message, OwnCard, Renewal, RenewalState, Told, Waiting,
 };
@@ -111,6 +112,9 @@ impl App {
         }
         let _signing = self.signing.read().await;
         let key = self.device_keys().await?;
+        let seed = self
+            .with_keyring(|keyring| AccountSeed::new(*keyring.account.expose()))
+            .await?;
         let signer = self.signer().ok_or(Failure::Locked)?;
         let me = Me {
             account: signer.account,
@@ -142,15 +146,28 @@ impl App {
                     }
                     if !left.is_told {
                         let own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
+                        let version = own_card(&own)?.body().version;
+                        let is_own = account == me.account;
+                        let (devices, body) = if is_own {
+                            let share = Body::KeyShare {
+                                version,
+                                account: seed,
+                            };
+                            (Devices::AllBut(me.device), share)
+                        } else {
+                            (Devices::All, Body::KeyNotice { version })
+                        };
                         let word = Word {
                             to: account,
-                            devices: Devices::All,
-                            body: Body::KeyNotice {
-                                version: own_card(&own)?.body().version,
-                            },
+                            devices,
+                            body,
                             files: &[],
                         };
-                        let to = seal_word(tx, word, &me, &key, now, &mut seal_rng)?;
+                        let to = match seal_word(tx, word, &me, &key, now, &mut seal_rng) {
+                            // Another computer that was off for long; it is tried again.
+                            Err(Failure::Relay { .. }) if is_own => Vec::new(),
+                            to => to?,
+                        };
                         let mut row = tx.load::<Renewal>(&())?.ok_or(Failure::NotFound)?;
                         let told = row.told.iter_mut().find(|told| told.account == account);
                         if let Some(told) = told {

@@ -114,6 +114,7 @@ pub(super) fn keep_wish(
         to_seal_again,
         lanes,
         told: Vec::new(),
+        is_followed: false,
     };
     store.commit(&mut app.chance.draw(), |tx| tx.put(&row))?;
     reached(Step::RenewalWanted);

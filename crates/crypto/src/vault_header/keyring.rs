@@ -156,6 +156,16 @@ impl Keyring {
         });
     }
 
+    /// Keeps another account key, which another device made, as the one that is to come; this device's
+    /// own keys stay. In the place of keys that were to come.
+    pub fn stage_account(&mut self, account: &AccountSeed) {
+        self.next = Some(NextKeys {
+            account: AccountSeed::copy(account.expose()),
+            device: DeviceSeed::copy(self.device.expose()),
+            transport: TransportSeed::copy(self.transport.expose()),
+        });
+    }
+
     /// Puts the keys that are to come in the place of the present ones, which are destroyed; nothing
     /// when there are none.
     pub fn adopt_next(&mut self) {

@@ -28,6 +28,10 @@ pub struct Renewal {
     /// Who is told of the new key, and how far that is.
     #[serde(default)]
     pub told: Vec<Told>,
+    /// Another device of the account made the new account key and gave it to this one, whose own keys
+    /// stay: nothing is sealed again here, and nobody told.
+    #[serde(default)]
+    pub is_followed: bool,
 }
 
 /// Whether the old key vouches for the new one.
