@@ -5,7 +5,7 @@ use waxwing_crypto::backup::Record;
 use waxwing_crypto::link::LinkText;
 use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
-use waxwing_crypto::vault_header::BackupHeader;
+use waxwing_crypto::vault_header::{BackupHeader, FileHeader};
 use waxwing_wire::address::Address;
 use waxwing_wire::card::{Card, CardBody};
 use waxwing_wire::cbor;
@@ -41,6 +41,12 @@ pub const PARSERS: &[(&str, Parser)] = &[
         Some(without_extensions(
             bytes,
             &BackupHeader::decode(bytes).ok()?.encode(),
+        ))
+    }),
+    ("file header", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &FileHeader::decode(bytes).ok()?.encode(),
         ))
     }),
     ("backup record", |bytes| {

@@ -15,7 +15,9 @@ use waxwing_crypto::prekey::OwnPrekey;
 use waxwing_crypto::request::sign_request;
 use waxwing_crypto::retry::sign_retry;
 use waxwing_crypto::revocation::sign_revocation;
-use waxwing_crypto::vault_header::{AccountSeed, DeviceSeed, Header, Keyring, TransportSeed};
+use waxwing_crypto::vault_header::{
+    AccountSeed, DeviceSeed, FileHeader, Header, Keyring, TransportSeed,
+};
 use waxwing_tests::parsers::{PARSERS, check_all};
 use waxwing_tests::people::{NOW, Person, header};
 use waxwing_wire::cose_key::Suite;
@@ -71,6 +73,12 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     valid.push(notice.encode().to_vec());
     valid.push(backup_header());
     valid.extend(records().iter().map(Record::encode));
+    let file = FileHeader {
+        store: 3,
+        id: AttachmentId::new([7; 16]),
+        sealing: [8; 16],
+    };
+    valid.push(file.encode());
     let target = Target {
         method: "GET",
         authority: "relay.example",

@@ -106,7 +106,34 @@ impl Plan {
     /// [`StreamError::TooLong`] above 2^32 - 1 segments.
     pub fn new(length: u64) -> Result<Self, StreamError> {
         let shown = usize::try_from(length).map_err(|_| StreamError::TooLong)?;
-        let padded = padme(shown.max(MIN_PADDED)) as u64;
+        Self::padded(length, padme(shown.max(MIN_PADDED)) as u64)
+    }
+
+    /// The plan for `length` bytes that are not padded.
+    ///
+    /// # Errors
+    /// [`StreamError::TooLong`] above 2^32 - 1 segments.
+    pub fn exact(length: u64) -> Result<Self, StreamError> {
+        Self::padded(length, length)
+    }
+
+    /// The plan of a stream without padding, by the length of its ciphertext.
+    ///
+    /// # Errors
+    /// [`StreamError::WrongLength`] when no such stream has that length; [`StreamError::TooLong`].
+    pub fn of_sealed(sealed_length: u64) -> Result<Self, StreamError> {
+        let segments = sealed_length.div_ceil(SEGMENT_LEN as u64);
+        let around = segments * TAG_LEN as u64 + HEADER_LEN as u64;
+        let length = sealed_length.checked_sub(around);
+        let plan = Self::exact(length.ok_or(StreamError::WrongLength)?)?;
+        if plan.sealed_length() == sealed_length {
+            Ok(plan)
+        } else {
+            Err(StreamError::WrongLength)
+        }
+    }
+
+    fn padded(length: u64, padded: u64) -> Result<Self, StreamError> {
         let rest = padded.saturating_sub(first_capacity());
         let segments = rest.div_ceil(capacity()).saturating_add(1);
         Ok(Self {
@@ -157,6 +184,13 @@ impl Plan {
         start..end.min(self.padded)
     }
 
+    /// The segment in which the byte at `offset` of the padded plaintext lies.
+    pub fn segment_of(&self, offset: u64) -> u32 {
+        let behind = offset.checked_sub(first_capacity());
+        let index = behind.map_or(0, |behind| 1 + behind / capacity());
+        u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
     /// Bytes of the file (not of the padding) in segment `index`.
     pub fn true_bytes(&self, index: u32) -> usize {
         let range = self.plain_range(index);
@@ -189,12 +223,17 @@ impl Sealer {
         rng: &mut R,
     ) -> Result<Self, StreamError> {
         let header = fresh_header(rng);
-        Ok(Self {
-            cipher: Arc::new(cipher(key, id, &header)?),
+        let cipher = cipher(key, id, &header)?;
+        Ok(Self::over(cipher, header, Plan::new(length)?))
+    }
+
+    pub(crate) fn over(cipher: Cipher, header: [u8; HEADER_LEN], plan: Plan) -> Self {
+        Self {
+            cipher: Arc::new(cipher),
             header,
-            plan: Plan::new(length)?,
+            plan,
             next: 0,
-        })
+        }
     }
 
     /// The 40 bytes that go before the first segment.
@@ -299,10 +338,11 @@ impl Opener {
         if plan.sealed_length() != sealed_length {
             return Err(StreamError::WrongLength);
         }
-        Ok(Self {
-            cipher: cipher(key, id, header)?,
-            plan,
-        })
+        Ok(Self::over(cipher(key, id, header)?, plan))
+    }
+
+    pub(crate) fn over(cipher: Cipher, plan: Plan) -> Self {
+        Self { cipher, plan }
     }
 
     /// Where everything stands.

@@ -16,6 +16,7 @@
 //!   digest is against accidents; against attackers there is the AEAD.
 
 mod backup;
+mod file;
 mod keyring;
 mod next;
 mod root;
@@ -25,6 +26,7 @@ mod slot;
 use rand_core::CryptoRng;
 
 pub use backup::{BackupHeader, MAX_BACKUP_HEADER_LEN};
+pub use file::{FileHeader, FilesKey, MAX_FILE_HEADER_LEN};
 pub use keyring::{AccountSeed, DeviceSeed, EpochId, EpochKey, Keyring, NextKeys, TransportSeed};
 use next::Next;
 pub use root::{IndexKey, OpenError, RecordKey, RootKey};
