@@ -653,7 +653,7 @@ fn nothing_readable_is_ever_on_disk() {
         .unwrap();
     let lane: LaneId = store.lane(&contact.account).unwrap();
     let generations = open.generation();
-    drop((store, open));
+    drop((store, open, files));
     assert_eq!(home.unlock().generation(), generations);
 
     let hex = |byte: &str| byte.repeat(32).into_bytes();
@@ -736,6 +736,13 @@ fn the_old_passphrase_and_header_open_nothing_of_a_rekeyed_store() {
     let (mut open, _) = home.create();
     let rng = &mut StdRng::seed_from_u64(4);
     open.store().commit(rng, |tx| tx.put(&message())).unwrap();
+    let files = open.carriage().files().unwrap();
+    let (file, key) = (AttachmentId::new([9; 16]), AttachmentKey::new([0xF1; 32]));
+    let source = home.place.path().join("plain.txt");
+    fs::write(&source, "The X-ray shows nothing unusual. ").unwrap();
+    let sealed = files.seal(&source, file, &key, &mut |_, _| true, rng);
+    let known = files.read(file, 0, 1 << 20).unwrap();
+    assert_eq!(Digest::of(&known), sealed.unwrap().sha256);
     let old = fs::read(home.header()).unwrap();
     let root = Header::decode(&old)
         .unwrap()
@@ -751,8 +758,10 @@ fn the_old_passphrase_and_header_open_nothing_of_a_rekeyed_store() {
         .unwrap();
     while open.step_rekey(rng).unwrap() != RekeyStep::Ready {}
     open.finish_rekey(&new, &code, rng).unwrap();
-    drop(open);
+    assert_eq!(files.read(file, 0, 1 << 20).unwrap(), known);
+    drop((open, files));
     assert_eq!(appears(&home.dir(), &row_key), None, "a row keeps its key");
+    assert_eq!(appears(&home.dir(), &known[60..92]), None, "a file is bare");
 
     // The old header in its place, and the new store under the name that it has for its own.
     fs::rename(home.dir().join("store-1"), home.dir().join("store")).unwrap();
@@ -766,6 +775,13 @@ fn the_old_passphrase_and_header_open_nothing_of_a_rekeyed_store() {
     );
     let page = open.store().messages(MailBox::Inbox, &Page::newest(10));
     assert!(matches!(page, Err(VaultError::DoesNotOpen(_))));
+    // The key itself: `who_has_the_old_vault_and_its_root_key_opens_no_file_of_the_new_one`.
+    let files = open.carriage().files().unwrap();
+    let refused = files.read(file, 0, 1);
+    assert_eq!(
+        refused.unwrap_err(),
+        VaultError::Corrupt("a file of another store")
+    );
 }
 
 fn back_up(home: &mut Home, open: &Open, name: &str) -> PathBuf {

@@ -97,13 +97,12 @@ impl App {
         path: &Path,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let files = self.files().await?;
         let sealed = sealed(attachment);
-        if !files.has(attachment.id) {
-            self.fetch(envelope, &files, &sealed, stop).await?;
+        if !self.files().await?.has(attachment.id) {
+            self.fetch(envelope, &sealed, stop).await?;
         }
         let key = AttachmentKey::new(*attachment.key);
-        let (path, stop, files) = (path.to_owned(), stop.clone(), files.clone());
+        let (path, stop, files) = (path.to_owned(), stop.clone(), self.files().await?);
         blocking(move || {
             files.open(&sealed, &key, &path, &mut |_, _| !stop.is_cancelled())?;
             // Kept sealed: saving again needs no network, and what locks is ciphertext.
@@ -112,17 +111,17 @@ impl App {
         .await
     }
 
-    /// Fetches ciphertext from where the last try ended.
+    /// Fetches ciphertext from where the last try ended. While it waits for the network it holds
+    /// nothing of the vault.
     pub(crate) async fn fetch(
         &self,
         envelope: &str,
-        files: &Files,
         sealed: &SealedFile,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let (file, total) = (sealed.id, sealed.sealed_length);
         let mut at = {
-            let files = files.clone();
+            let files = self.files().await?;
             blocking(move || Ok(files.fetched_length(file)?)).await?
         };
         if at < total {
@@ -132,7 +131,7 @@ impl App {
                 piece = pieces.next() => piece,
             } {
                 let piece = piece.map_err(LineError::from)?;
-                let (files, from) = (files.clone(), at);
+                let (files, from) = (self.files().await?, at);
                 at += u64::try_from(piece.len()).unwrap_or_default();
                 blocking(move || Ok(files.append_fetched(file, from, &piece)?)).await?;
                 self.transfers.step(&file, at, total);
@@ -144,8 +143,9 @@ impl App {
                 });
             }
         }
-        let (files, sealed) = (files.clone(), sealed.clone());
-        blocking(move || Ok(files.finish_fetched(&sealed)?)).await
+        let (files, sealed) = (self.files().await?, sealed.clone());
+        let mut rng = self.chance.draw();
+        blocking(move || Ok(files.finish_fetched(&sealed, &mut rng)?)).await
     }
 
     /// The rest of a file, from the relay that has it.

@@ -189,7 +189,7 @@ impl Carriage {
     /// # Errors
     /// [`VaultError`] when the folder cannot be made.
     pub fn files(&self) -> Result<Files, VaultError> {
-        Ok(Files::new(self.shared.folder.files()?))
+        Files::new(Arc::clone(&self.shared))
     }
 
     /// Bytes that the store takes on disk.

@@ -1,20 +1,26 @@
 //! Sealed attachments as files: sealed once, sent in pieces, fetched in pieces, opened when whole.
 //!
-//! Sealing and opening run in a pipeline of constant memory, see `files/pipeline.rs`.
-//! Carries out docs/protocol.md section 5.
+//! Sealing and opening run in a pipeline of constant memory, see `files/pipeline.rs`. At rest each is
+//! sealed once more under a key of its store, see `files/rest.rs`; nobody outside of this crate sees
+//! that. What is being fetched lies in a folder of the profile as the relay has it, until it is whole.
+//! Carries out docs/protocol.md sections 5 and 6, "Files".
 //!
 //! Invariants:
 //! * plaintext is never written into the profile folder;
 //! * a file that was not sealed or opened to the end is not left behind under its final name;
 //! * a fetched file counts as whole only after its digest was checked;
 //! * opened bytes are written only after their segment verified, and get their final name only after
-//!   all segments did.
+//!   all segments did;
+//! * a file gets its name in the store that counts at that moment, also when a re-key was finished
+//!   while it was sealed.
 
 mod pipeline;
+mod rest;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
@@ -24,11 +30,16 @@ use zeroize::Zeroizing;
 
 use crate::VaultError;
 use crate::folder::{private_options, sync_dir};
+use crate::shared::{Current, Shared};
+pub(crate) use rest::{AtRest, Reader, Writer};
 
-/// The folder of sealed attachments; a cheap handle, usable while locked.
-#[derive(Debug, Clone)]
+/// The sealed attachments of a profile; a cheap handle, usable while locked. Before the first unlock
+/// of a process it can only say what is here, take in what is fetched, and remove.
+#[derive(Clone)]
 pub struct Files {
-    dir: PathBuf,
+    shared: Arc<Shared>,
+    /// What is being fetched.
+    arriving: PathBuf,
 }
 
 /// Told after every segment: bytes done, bytes in all. Answering `false` cancels.
@@ -48,15 +59,17 @@ pub struct SealedFile {
 }
 
 impl Files {
-    pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir }
+    pub(crate) fn new(shared: Arc<Shared>) -> Result<Self, VaultError> {
+        let arriving = shared.folder.arriving()?;
+        Ok(Self { shared, arriving })
     }
 
-    /// Seals the file `source` into this folder, under `key`, and makes it durable.
+    /// Seals the file `source` into this profile, under `key`, and makes it durable.
     ///
     /// # Errors
     /// [`VaultError::Cancelled`] when `progress` says so; [`VaultError::Stream`] when the file's
-    /// length changed meanwhile; errors of the disk. Nothing is left behind then.
+    /// length changed meanwhile; [`VaultError::Locked`] before the first unlock; errors of the disk.
+    /// Nothing is left behind then.
     pub fn seal<R: CryptoRng + ?Sized>(
         &self,
         source: &Path,
@@ -69,9 +82,13 @@ impl Files {
         let length = source.metadata()?.len();
         let sealer = Sealer::new(key, &id, length, rng)?;
         let plan = *sealer.plan();
-        let draft = Draft::new(self.path(id, "sealing"))?;
-        let sha256 = pipeline::seal(&source, sealer, &draft.file, progress)?;
-        draft.keep(&self.path(id, ""))?;
+        let current = self.shared.current();
+        let sealing = random(rng);
+        let mut to = current
+            .files
+            .write(id, sealing, plan.sealed_length(), rng)?;
+        let sha256 = pipeline::seal(&source, sealer, &mut to, progress)?;
+        self.place(current, to.finish()?, id, rng)?;
         Ok(SealedFile {
             id,
             length,
@@ -149,7 +166,9 @@ impl Files {
     ///
     /// # Errors
     /// [`VaultError::Stream`] when anything does not verify, [`VaultError::Missing`] when it is not
-    /// here whole; [`VaultError::Cancelled`]; errors of the disk. Nothing is left behind then.
+    /// here whole; [`VaultError::Corrupt`] when it lies here in another form;
+    /// [`VaultError::Cancelled`]; [`VaultError::Locked`] before the first unlock; errors of the disk.
+    /// Nothing is left behind then.
     pub fn open(
         &self,
         sealed: &SealedFile,
@@ -157,11 +176,11 @@ impl Files {
         target: &Path,
         progress: Progress<'_>,
     ) -> Result<(), VaultError> {
-        let (source, opener) = self.opener(sealed, key)?;
+        let (mut source, opener) = self.opener(sealed, key)?;
         let mut part = target.as_os_str().to_owned();
         part.push(".waxwing-part");
         let draft = Draft::new(part.into())?;
-        pipeline::open(&source, &opener, &draft.file, progress)?;
+        pipeline::open(&mut source, &opener, &draft.file, progress)?;
         draft.keep(target)
     }
 
@@ -181,10 +200,10 @@ impl Files {
         }
         let range = opener.plan().sealed_range(index);
         let mut buffer = Vec::with_capacity(SEGMENT_LEN);
-        source.seek(SeekFrom::Start(range.start))?;
-        source
-            .take(range.end - range.start)
-            .read_to_end(&mut buffer)?;
+        source.seek(range.start)?;
+        // A segment is at most 1 MiB.
+        let length = usize::try_from(range.end - range.start).unwrap_or(SEGMENT_LEN);
+        source.read(length, &mut buffer)?;
         opener.open_segment(index, &mut buffer)?;
         Ok(buffer)
     }
@@ -193,28 +212,30 @@ impl Files {
     /// unit of resuming.
     ///
     /// # Errors
-    /// [`VaultError::Missing`] when it is not here; errors of the disk.
+    /// [`VaultError::Missing`] when it is not here; [`VaultError::Stream`], [`VaultError::Corrupt`]
+    /// when it is damaged; [`VaultError::Locked`] before the first unlock; errors of the disk.
     pub fn read(&self, id: AttachmentId, offset: u64, most: usize) -> Result<Vec<u8>, VaultError> {
         let mut file = self.whole(id)?;
-        file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::with_capacity(most.min(SEGMENT_LEN));
-        file.take(most as u64).read_to_end(&mut bytes)?;
+        file.seek(offset)?;
+        file.read(most, &mut bytes)?;
         Ok(bytes)
     }
 
     /// Bytes of a fetched file that are here already: where to fetch on.
     ///
     /// # Errors
-    /// Errors of the disk.
+    /// [`VaultError::Corrupt`] when it lies here in another form; errors of the disk.
     pub fn fetched_length(&self, id: AttachmentId) -> Result<u64, VaultError> {
-        for path in [self.path(id, ""), self.path(id, "part")] {
-            match fs::metadata(path) {
-                Ok(there) => return Ok(there.len()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error.into()),
-            }
+        match self.shared.current().files.look(id) {
+            Err(VaultError::Missing(_)) => {}
+            found => return Ok(found?.length),
         }
-        Ok(0)
+        match fs::metadata(self.part(id)) {
+            Ok(there) => Ok(there.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Adds fetched ciphertext at `offset`, which must be [`fetched_length`](Self::fetched_length).
@@ -230,9 +251,7 @@ impl Files {
         if self.has(id) || self.fetched_length(id)? != offset {
             return Err(StreamError::WrongLength.into());
         }
-        let mut file = private_options()
-            .truncate(false)
-            .open(self.path(id, "part"))?;
+        let mut file = private_options().truncate(false).open(self.part(id))?;
         file.seek(SeekFrom::Start(offset))?;
         Ok(file.write_all(bytes)?)
     }
@@ -241,26 +260,36 @@ impl Files {
     /// was fetched is removed, so that it can be fetched again.
     ///
     /// # Errors
-    /// [`VaultError::Stream`] when they differ; errors of the disk.
-    pub fn finish_fetched(&self, sealed: &SealedFile) -> Result<(), VaultError> {
+    /// [`VaultError::Stream`] when they differ; [`VaultError::Locked`] before the first unlock; errors
+    /// of the disk.
+    pub fn finish_fetched<R: CryptoRng + ?Sized>(
+        &self,
+        sealed: &SealedFile,
+        rng: &mut R,
+    ) -> Result<(), VaultError> {
+        let part = self.part(sealed.id);
+        // One at a time: two who save the same file would write the same draft.
+        let _finishing = self.shared.arrival();
         if self.has(sealed.id) {
-            return Ok(());
+            return remove(&part);
         }
-        let part = self.path(sealed.id, "part");
         let mut file = File::open(&part)?;
-        let right_length = file.metadata()?.len() == sealed.sealed_length;
-        if !right_length || digest(&mut file)? != sealed.sha256 {
-            fs::remove_file(&part)?;
+        let current = self.shared.current();
+        let sealing = random(rng);
+        let mut to = (current.files).write(sealed.id, sealing, sealed.sealed_length, rng)?;
+        let is_right = file.metadata()?.len() == sealed.sealed_length
+            && seal_on(&mut file, &mut to)? == sealed.sha256;
+        if !is_right {
+            remove(&part)?;
             return Err(StreamError::WrongLength.into());
         }
-        file.sync_all()?;
-        fs::rename(&part, self.path(sealed.id, ""))?;
-        Ok(sync_dir(&self.dir)?)
+        self.place(current, to.finish()?, sealed.id, rng)?;
+        remove(&part)
     }
 
     /// Whether the sealed file is here whole.
     pub fn has(&self, id: AttachmentId) -> bool {
-        self.path(id, "").exists()
+        self.shared.current().files.has(id)
     }
 
     /// Removes a sealed file and anything fetched of it. Nothing happens when it is not here.
@@ -268,25 +297,54 @@ impl Files {
     /// # Errors
     /// Errors of the disk.
     pub fn remove(&self, id: AttachmentId) -> Result<(), VaultError> {
-        for suffix in ["", "part", "sealing"] {
-            match fs::remove_file(self.path(id, suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
+        let _placing = self.shared.placing();
+        let files = &self.shared.current().files;
+        remove(&files.path(id))?;
+        remove(&files.draft_path(id))?;
+        remove(&self.part(id))
+    }
+
+    /// Gives a draft that was made for `made_for` its name in the store that counts now, which is
+    /// another one when a re-key was finished meanwhile: then it is sealed anew.
+    fn place<R: CryptoRng + ?Sized>(
+        &self,
+        mut made_for: Arc<Current>,
+        mut draft: Draft,
+        id: AttachmentId,
+        rng: &mut R,
+    ) -> Result<(), VaultError> {
+        loop {
+            let now = {
+                let _placing = self.shared.placing();
+                let now = self.shared.current();
+                if Arc::ptr_eq(&now, &made_for) {
+                    return draft.keep(&now.files.path(id));
+                }
+                now
+            };
+            let mut from = made_for.files.open_draft(id, &draft)?;
+            let mut to = (now.files).write(id, from.sealing(), from.length(), rng)?;
+            let mut piece = Vec::with_capacity(SEGMENT_LEN);
+            while from.read(SEGMENT_LEN, &mut piece)? > 0 {
+                to.write(&piece)?;
+                piece.clear();
             }
+            draft = to.finish()?;
+            made_for = now;
         }
-        Ok(())
     }
 
-    fn path(&self, id: AttachmentId, suffix: &str) -> PathBuf {
-        self.dir.join(id.to_string()).with_extension(suffix)
+    fn part(&self, id: AttachmentId) -> PathBuf {
+        part(&self.arriving, id)
     }
 
-    fn whole(&self, id: AttachmentId) -> Result<File, VaultError> {
-        match File::open(self.path(id, "")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(VaultError::Missing("files"))
+    fn whole(&self, id: AttachmentId) -> Result<Reader, VaultError> {
+        match self.shared.current().files.open(id) {
+            // Before files were sealed once more they lay there.
+            Err(VaultError::Missing(_)) if self.arriving.join(id.to_string()).exists() => {
+                Err(VaultError::Corrupt("a file of an unknown form"))
             }
-            file => Ok(file?),
+            file => file,
         }
     }
 
@@ -294,9 +352,9 @@ impl Files {
         &self,
         sealed: &SealedFile,
         key: &AttachmentKey,
-    ) -> Result<(File, Opener), VaultError> {
+    ) -> Result<(Reader, Opener), VaultError> {
         let mut file = self.whole(sealed.id)?;
-        if file.metadata()?.len() != sealed.sealed_length {
+        if file.length() != sealed.sealed_length {
             return Err(StreamError::WrongLength.into());
         }
         let mut header = [0; HEADER_LEN];
@@ -312,15 +370,50 @@ impl Files {
     }
 }
 
-/// SHA-256 of a file from where it stands.
-fn digest(file: &mut File) -> io::Result<Digest> {
+impl core::fmt::Debug for Files {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Files")
+    }
+}
+
+/// Removes what was fetched of files that are whole: a crash may leave it.
+pub(crate) fn clear_arrived(arriving: &Path, files: &AtRest) -> Result<(), VaultError> {
+    for id in files.ids()? {
+        remove(&part(arriving, id))?;
+    }
+    Ok(())
+}
+
+fn part(arriving: &Path, id: AttachmentId) -> PathBuf {
+    arriving.join(id.to_string()).with_extension("part")
+}
+
+/// The name of a new sealing.
+pub(crate) fn random<R: CryptoRng + ?Sized>(rng: &mut R) -> [u8; 16] {
+    let mut name = [0; 16];
+    rng.fill_bytes(&mut name);
+    name
+}
+
+/// Seals a file from where it stands; answers its SHA-256.
+fn seal_on(from: &mut File, to: &mut Writer) -> Result<Digest, VaultError> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; SEGMENT_LEN];
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Digest::new(hash.finalize().into())),
-            read => hash.update(&buffer[..read]),
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(Digest::new(hash.finalize().into()));
         }
+        let bytes = buffer.get(..read).unwrap_or_default();
+        hash.update(bytes);
+        to.write(bytes)?;
+    }
+}
+
+pub(crate) fn remove(path: &Path) -> Result<(), VaultError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
@@ -339,6 +432,10 @@ impl Draft {
             path,
             kept: false,
         })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Makes it durable under its final name.

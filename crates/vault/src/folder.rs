@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! <dir>/vault.cbor   the header (docs/protocol.md section 6)
-//! <dir>/store/       the store; after a re-key store-1/, store-2/ and so on, the header says which
-//! <dir>/files/       sealed attachments, on their way out or in
+//! <dir>/store/       the store, and in store/files/ its sealed attachments; after a re-key store-1/,
+//!                    store-2/ and so on, the header says which
+//! <dir>/files/       attachments that are being fetched
 //! <dir>/lock         held for the life of the process
 //! ```
 //! Only the owner may read it: folders 0700, files 0600. The header is replaced by
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use waxwing_crypto::vault_header::MAX_HEADER_LEN;
 
 use crate::VaultError;
+use crate::files::AtRest;
 use crate::steps::{Step, reached};
 
 const HEADER: &str = "vault.cbor";
@@ -70,7 +72,13 @@ impl Folder {
     pub(crate) fn make_store(&self, number: u32) -> Result<PathBuf, VaultError> {
         let path = self.store(number);
         make_private_dir(&path)?;
+        make_private_dir(&path.join(FILES))?;
         Ok(path)
+    }
+
+    /// Where the sealed attachments of a store live.
+    pub(crate) fn files(&self, number: u32) -> AtRest {
+        AtRest::new(self.store(number).join(FILES), number)
     }
 
     /// The numbers of the stores that are here, also of those that do not count.
@@ -147,8 +155,8 @@ impl Folder {
         Ok(sync_dir(&self.dir)?)
     }
 
-    /// Where sealed attachments live; made when it is not there.
-    pub(crate) fn files(&self) -> Result<PathBuf, VaultError> {
+    /// Where attachments arrive that are being fetched; made when it is not there.
+    pub(crate) fn arriving(&self) -> Result<PathBuf, VaultError> {
         let path = self.dir.join(FILES);
         make_private_dir(&path)?;
         Ok(path)

@@ -10,7 +10,7 @@
 //! replacement of the header. Who pauses does not step. After a crash the header says what is under
 //! way, and an unlock with the old passphrase is enough to go on or to undo.
 //!
-//! Sealed attachments stay as they are: their keys are random and stand in the rows.
+//! Sealed attachments are part of the store: what is inside stays, what is around it is sealed anew.
 //! Carries out docs/protocol.md section 6, "Re-key".
 //!
 //! Invariants:
@@ -21,6 +21,7 @@
 //!   new code, and after the next store was counted and sample-read while nobody else could write.
 
 mod copy;
+mod files;
 mod journal;
 mod leftovers;
 mod mirror;
@@ -43,25 +44,33 @@ use crate::keys::{Keys, Opened};
 use crate::steps::{Step, reached};
 use crate::{Open, VaultError};
 
-/// Beside twice the store: room to go on working meanwhile.
+/// Beside twice the store with its files: room to go on working meanwhile.
 const SPARE_BYTES: u64 = 64 << 20;
+/// A row counts as so many bytes toward the progress.
+const ROW_BYTES: u64 = 2048;
 /// After so many rounds of following, those who write are as fast: the rest is followed when they
 /// are stopped.
 const ROUNDS: u32 = 8;
 
-/// How far a re-key is, in rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a re-key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RekeyProgress {
     /// Rows in the next store.
     pub copied: u64,
     /// Rows in all; grows while the person goes on working.
     pub total: u64,
+    /// Bytes of sealed attachments in the next store.
+    pub bytes_copied: u64,
+    /// Bytes of sealed attachments in all.
+    pub bytes_total: u64,
 }
 
 impl RekeyProgress {
-    /// In percent, rounded down; 100 only when every row is copied.
+    /// In percent of bytes, of which a row counts as 2 KiB; rounded down, 100 only when all is copied.
     pub fn percent(&self) -> u8 {
-        let percent = (self.copied.saturating_mul(100)).checked_div(self.total);
+        let done = (self.copied.saturating_mul(ROW_BYTES)).saturating_add(self.bytes_copied);
+        let all = (self.total.saturating_mul(ROW_BYTES)).saturating_add(self.bytes_total);
+        let percent = done.saturating_mul(100).checked_div(all);
         u8::try_from(percent.unwrap_or(100).min(100)).unwrap_or(100)
     }
 }
@@ -88,7 +97,8 @@ impl Open {
     pub fn rekey_room(&self) -> Result<(u64, u64), VaultError> {
         let Opened { current, .. } = self.cell.opened()?;
         let free = fs4::available_space(self.shared.folder.dir())?;
-        Ok((current.engine.size_on_disk()? + SPARE_BYTES, free))
+        let store = current.engine.size_on_disk()? + current.files.size_on_disk()?;
+        Ok((store + SPARE_BYTES, free))
     }
 
     /// Begins a re-key: checks the current passphrase, draws a new root key and a new recovery code,
@@ -181,12 +191,13 @@ impl Open {
         Ok(code)
     }
 
-    /// Copies a bounded part: a page of rows, or the oldest changes since. Everybody may read and
-    /// write meanwhile; who pauses does not call it.
+    /// Copies a bounded part: a page of rows, some segments of an attachment, or the oldest changes
+    /// since. Everybody may read and write meanwhile; who pauses does not call it.
     ///
     /// # Errors
-    /// [`VaultError::NoRekey`]; [`VaultError::DoesNotOpen`] for a row that was damaged before: it
-    /// would be lost, so the re-key does not pass by it; errors of the disk. The old store is whole
+    /// [`VaultError::NoRekey`]; [`VaultError::DoesNotOpen`] for a row, [`VaultError::Stream`] for an
+    /// attachment that was damaged before: it would be lost, so the re-key does not pass by it;
+    /// [`VaultError::DiskFull`]; errors of the disk. The old store is whole
     /// then, and the step can be tried again.
     pub fn step_rekey<R: CryptoRng + ?Sized>(
         &mut self,
@@ -194,22 +205,25 @@ impl Open {
     ) -> Result<RekeyStep, VaultError> {
         let old = self.cell.opened()?;
         let under = self.under()?;
-        if under.mark.is_done() {
+        if !under.mark.is_done() {
+            under.copy(&old, &mut rng)?;
+        } else if !under.files.is_done {
+            under.copy_files(&old, &mut rng)?;
+        } else {
             under.rounds += 1;
-            if !under.follow(&old, &mut rng)? || under.rounds > ROUNDS {
+            let are_more = under.copy_files(&old, &mut rng)? | under.follow(&old, &mut rng)?;
+            if !are_more || under.rounds > ROUNDS {
                 return Ok(RekeyStep::Ready);
             }
-        } else {
-            under.copy(&old, &mut rng)?;
         }
-        Ok(RekeyStep::Copying(copy::progress(
-            old.current.engine.as_ref(),
-        )?))
+        let number = self.header.next_store().ok_or(VaultError::NoRekey)?;
+        let progress = copy::progress(&self.shared, number)?;
+        Ok(RekeyStep::Copying(progress))
     }
 
     /// Finishes the re-key. The header that is to come is written beside the old one, read back and
-    /// opened with `new` and with `code`; the writers are stopped; the last changes follow; the next
-    /// store is counted and sample-read; the header is replaced. From then on only `new` and `code`
+    /// opened with `new` and with `code`; the writers are stopped, and who seals, fetches or removes
+    /// files; the last changes follow; the next store is counted and sample-read; the header is replaced. From then on only `new` and `code`
     /// open the vault; the old store and the old header are removed, and every handle goes on with
     /// the next store. Slow (one stretch, before the writers are stopped).
     ///
@@ -270,15 +284,21 @@ impl Open {
             read_back.open_keyring(&read_back.unwrap_with_recovery(code)?)?;
             Ok(())
         })?;
+        let (files, next_files) = (&old.current.files, &Arc::clone(&under.next).files);
+        under.files.all(files, next_files, rng)?;
         for _ in 0..ROUNDS {
             if !under.follow(old, rng)? {
                 break;
             }
         }
         let mut writer = self.shared.writer();
+        let placing = self.shared.placing();
         reached(Step::WriterStopped);
         while under.follow(old, rng)? {}
         reached(Step::AllFollowed);
+        while under.copy_files(old, rng)? {}
+        files::check(files, next_files)?;
+        reached(Step::AllFilesCopied);
         let lanes = under.copy_outbox(old, rng)?;
         under.drop_destroyed()?;
         reached(Step::OutboxCopied);
@@ -297,6 +317,7 @@ impl Open {
         self.shared.exchange(&mut writer, Arc::clone(&current));
         let keys = Arc::clone(&under.keys);
         self.cell.exchange(Opened { keys, current });
+        drop(placing);
         reached(Step::Exchanged);
         Ok(placed)
     }
@@ -332,7 +353,7 @@ impl Open {
             let folder = &self.shared.folder;
             folder.begin_store(number)?;
             let keys = Keys::derive(root, &self.keyring);
-            Box::new(Under::open(&folder.store(number), keys)?)
+            Box::new(Under::open(folder, number, keys)?)
         };
         Ok(self.under.insert(under))
     }

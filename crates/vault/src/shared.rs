@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::VaultError;
 use crate::engine::{Engine, Op};
+use crate::files::AtRest;
 use crate::folder::Folder;
 use crate::rekey::Journal;
 use crate::rows::LaneId;
@@ -18,11 +19,16 @@ pub(crate) struct Shared {
     current: RwLock<Arc<Current>>,
     /// One commit is gathered at a time, so that what it read still holds when it is applied.
     writer: Mutex<Journal>,
+    /// One file at a time gets its name or is removed, and not while a re-key is finished.
+    placing: Mutex<()>,
+    /// One fetched file at a time is made whole.
+    arrival: Mutex<()>,
 }
 
 /// A store and what belongs to it alone.
 pub(crate) struct Current {
     pub(crate) engine: Box<dyn Engine>,
+    pub(crate) files: AtRest,
     durable: GroupCommit,
     /// What lanes were called before this process finished a re-key: rows that were read then are
     /// still asked about under that name.
@@ -32,9 +38,10 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    pub(crate) fn new(engine: Box<dyn Engine>) -> Self {
+    pub(crate) fn new(engine: Box<dyn Engine>, files: AtRest) -> Self {
         Self {
             engine,
+            files,
             durable: GroupCommit::default(),
             lanes: HashMap::new(),
             grave: Grave::default(),
@@ -79,11 +86,13 @@ impl Drop for Grave {
 }
 
 impl Shared {
-    pub(crate) fn new(folder: Folder, engine: Box<dyn Engine>, journal: Journal) -> Self {
+    pub(crate) fn new(folder: Folder, current: Current, journal: Journal) -> Self {
         Self {
             folder,
-            current: RwLock::new(Arc::new(Current::new(engine))),
+            current: RwLock::new(Arc::new(current)),
             writer: Mutex::new(journal),
+            placing: Mutex::default(),
+            arrival: Mutex::default(),
         }
     }
 
@@ -96,6 +105,17 @@ impl Shared {
     /// The writer's place: nobody commits while it is held.
     pub(crate) fn writer(&self) -> MutexGuard<'_, Journal> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While it is held no file of the store that counts comes or goes. Taken behind the writer's
+    /// place by who takes both.
+    pub(crate) fn placing(&self) -> MutexGuard<'_, ()> {
+        self.placing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The place of who makes a fetched file whole. Taken before [`placing`](Self::placing).
+    pub(crate) fn arrival(&self) -> MutexGuard<'_, ()> {
+        self.arrival.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes another store the one that counts. Whoever calls this holds the writer's place.

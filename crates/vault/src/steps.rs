@@ -27,6 +27,12 @@ pub enum Step {
     RowsCopied,
     /// Re-key: these rows are on the disk.
     RowsSynced,
+    /// Re-key: an attachment is in the next store under the name of a draft, not yet on the disk.
+    FileCopied,
+    /// Re-key: this draft is on the disk.
+    FileSynced,
+    /// Re-key: this attachment has its name in the next store.
+    FilePlaced,
     /// Re-key: noted changes are in the next store and on the disk.
     NotesFollowed,
     /// Re-key: these notes are removed.
@@ -35,6 +41,8 @@ pub enum Step {
     WriterStopped,
     /// Re-key: every change is in the next store.
     AllFollowed,
+    /// Re-key: every attachment is in the next store, counted and compared.
+    AllFilesCopied,
     /// Re-key: the outbox is in the next store.
     OutboxCopied,
     /// Re-key: the next store is on the disk, counted and sampled.
@@ -97,7 +105,7 @@ pub enum Step {
 
 /// Every step of a change of keys, in the order in which a person's change comes by it.
 #[cfg(feature = "steps")]
-pub const ALL: [Step; 35] = [
+pub const ALL: [Step; 39] = [
     Step::DraftOpened,
     Step::DraftWritten,
     Step::DraftSynced,
@@ -109,10 +117,14 @@ pub const ALL: [Step; 35] = [
     Step::Noting,
     Step::RowsCopied,
     Step::RowsSynced,
+    Step::FileCopied,
+    Step::FileSynced,
+    Step::FilePlaced,
     Step::NotesFollowed,
     Step::NotesRemoved,
     Step::WriterStopped,
     Step::AllFollowed,
+    Step::AllFilesCopied,
     Step::OutboxCopied,
     Step::Verified,
     Step::Committed,

@@ -2,7 +2,8 @@
 //!
 //! [`Vault::look`] says what is in a folder; [`Locked`] can only be unlocked (and carry ciphertext);
 //! [`Open`] has the keys and gives them up when it is locked or dropped. One process holds a folder
-//! at a time, until its last handle ([`Locked`], [`Open`], [`Store`], [`Carriage`]) is dropped.
+//! at a time, until its last handle ([`Locked`], [`Open`], [`Store`], [`Carriage`],
+//! [`Files`](crate::Files)) is dropped.
 //! Carries out docs/protocol.md section 6, "Writing".
 //!
 //! Invariants:
@@ -26,7 +27,7 @@ use crate::engine::{Engine as _, SledEngine};
 use crate::folder::{self, Folder, Placed};
 use crate::keys::{KeyCell, Keys, Opened};
 use crate::rekey::{Journal, RekeyProgress, Under, clear_leftovers, under_way};
-use crate::shared::Shared;
+use crate::shared::{Current, Shared};
 use crate::{Carriage, Store, UnlockError, VaultError};
 
 /// The way in.
@@ -104,7 +105,7 @@ impl Vault {
             Ok(engine) => {
                 let journal = Journal::new(header.next_store().is_some());
                 Ok(State::Locked(Locked {
-                    shared: Arc::new(Shared::new(folder, Box::new(engine), journal)),
+                    shared: shared(folder, engine, header.store(), journal),
                     header,
                 }))
             }
@@ -140,7 +141,7 @@ impl Vault {
         if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
             folder::sync_dir(parent)?;
         }
-        let shared = Arc::new(Shared::new(folder, Box::new(engine), Journal::new(false)));
+        let shared = shared(folder, engine, 0, Journal::new(false));
         Ok((Open::new(shared, Box::new(header), root, keyring), code))
     }
 
@@ -158,6 +159,11 @@ impl Vault {
 
 fn open_engine(folder: &Folder, number: u32) -> Result<SledEngine, VaultError> {
     SledEngine::open(&folder.make_store(number)?)
+}
+
+fn shared(folder: Folder, engine: SledEngine, number: u32, journal: Journal) -> Arc<Shared> {
+    let current = Current::new(Box::new(engine), folder.files(number));
+    Arc::new(Shared::new(folder, current, journal))
 }
 
 /// A vault without its keys.
@@ -241,9 +247,11 @@ pub struct Open {
 
 impl Open {
     fn new(shared: Arc<Shared>, header: Box<Header>, root: RootKey, keyring: Keyring) -> Self {
+        let current = shared.current();
+        current.files.unlock(root.files_key());
         let cell = KeyCell::new(Opened {
             keys: Arc::new(Keys::derive(root, &keyring)),
-            current: shared.current(),
+            current,
         });
         Self {
             shared,

@@ -277,6 +277,7 @@ fn a_fresh_computer_becomes_the_same_person() {
     files
         .append_fetched(AttachmentId::new([43; 16]), 0, b"half")
         .unwrap();
+    drop(files);
     let earlier = Backup {
         id: [9; 16],
         place: "earlier".into(),
@@ -327,13 +328,18 @@ fn a_fresh_computer_becomes_the_same_person() {
     assert_eq!(copy.vault_id(), open.vault_id());
     assert_eq!(copy.generation(), open.generation() + 1);
 
-    // Attachments as they lay, and the list of backups opened by the same code.
+    // What others know of attachments stayed, and what lies at rest is under another key.
     for byte in [41, 42] {
-        let name = AttachmentId::new([byte; 16]).to_string();
-        let there = fs::read(home.dir.join("files").join(&name)).unwrap();
-        assert!(fs::read(dir.join("files").join(&name)).unwrap() == there);
+        let id = AttachmentId::new([byte; 16]);
+        let [there, here] = [&open, &copy].map(|open| {
+            let files = open.carriage().files().unwrap();
+            files.read(id, 0, 16 << 20).unwrap()
+        });
+        assert!(there == here && !here.is_empty());
+        let at_rest = |dir: &Path| fs::read(dir.join("store/files").join(id.to_string())).unwrap();
+        assert!(at_rest(&home.dir) != at_rest(&dir));
     }
-    assert_eq!(fs::read_dir(dir.join("files")).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(dir.join("store/files")).unwrap().count(), 2);
     let mut backups = copy.store().all::<Backup>().unwrap();
     backups.sort_by_key(|backup| backup.made_at);
     assert_eq!(backups.len(), 2);

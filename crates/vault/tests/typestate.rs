@@ -255,7 +255,7 @@ fn only_the_owner_may_read() {
             .mode()
             & 0o777
     };
-    for folder in ["", "store", "files"] {
+    for folder in ["", "store", "store/files", "files"] {
         assert_eq!(mode(folder), 0o700, "{folder}");
     }
     for file in ["vault.cbor", "lock"] {

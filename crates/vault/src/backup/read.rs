@@ -27,8 +27,8 @@ pub(super) trait Visitor {
     ) -> Result<(), VaultError> {
         Ok(())
     }
-    /// An attachment; its bytes follow.
-    fn file(&mut self, _id: AttachmentId) -> Result<(), VaultError> {
+    /// An attachment; so many bytes of it follow.
+    fn file(&mut self, _id: AttachmentId, _length: u64) -> Result<(), VaultError> {
         Ok(())
     }
     /// The next bytes of it.
@@ -75,7 +75,7 @@ pub(super) fn walk<S: Segments>(
                 count(&mut seen, tree);
             }
             Record::File { id, length } => {
-                to.file(*id)?;
+                to.file(*id, *length)?;
                 let mut left = *length;
                 while left > 0 {
                     let some = from.some(left)?;

@@ -1,8 +1,6 @@
 //! Making a vault of a backup, under a fresh root key.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
@@ -17,7 +15,8 @@ use super::stream::{In, Sealed, stream_header};
 use super::{BackupFile, BackupProgress, BackupWatcher, Contents, place};
 use crate::carriage::{decode as decode_carried, encode as encode_carried, lane_key};
 use crate::engine::{Op, SledEngine};
-use crate::folder::{self, Folder, private_options};
+use crate::files::{AtRest, Writer, random};
+use crate::folder::{self, Folder};
 use crate::keys::{Keys, decode};
 use crate::rows::{
     Activity, ActivityKind, Backup, BackupId, Contact, Device, Draft, History, LaneId, MailBox,
@@ -139,10 +138,11 @@ fn restore<R: CryptoRng + ?Sized>(
             total,
         })
     };
-    let current = Current::new(Box::new(SledEngine::open(&folder.make_store(0)?)?));
+    let engine = SledEngine::open(&folder.make_store(0)?)?;
+    let current = Current::new(Box::new(engine), folder.files(0));
     let mut filling = Filling {
         current: &current,
-        files: folder.files()?,
+        files: &current.files,
         backup: &header,
         old_root: Some(old_root),
         new,
@@ -161,7 +161,7 @@ fn restore<R: CryptoRng + ?Sized>(
     let made = filling.made.take().ok_or(DIFFERS)?;
     drop(filling);
     current.engine.sync()?;
-    folder::sync_dir(&folder.files()?)?;
+    folder::sync_dir(current.files.dir())?;
     reached(Step::RestoreFilled);
     folder.save_header(&made.header.encode(), |read_back| {
         let read_back = Header::decode(read_back)?;
@@ -204,8 +204,7 @@ fn check(beside: &Path, new: &NewVault<'_>, contents: &Contents) -> Result<Open,
             return Err(DIFFERS);
         }
     }
-    let files = std::fs::read_dir(open.shared.folder.files()?)?.count() as u64;
-    if files != contents.files {
+    if open.shared.current().files.ids()?.len() as u64 != contents.files {
         return Err(DIFFERS);
     }
     open.store().check_activity()?;
@@ -255,7 +254,7 @@ enum Item {
 /// Fills the store and the folder of attachments.
 struct Filling<'a> {
     current: &'a Current,
-    files: PathBuf,
+    files: &'a AtRest,
     backup: &'a BackupHeader,
     old_root: Option<RootKey>,
     new: &'a NewVault<'a>,
@@ -264,7 +263,7 @@ struct Filling<'a> {
     /// Whose lanes are known.
     known: HashSet<AccountId>,
     lanes: HashMap<LaneId, LaneId>,
-    file: Option<File>,
+    file: Option<(AttachmentId, Writer)>,
     rng: &'a mut dyn CryptoRng,
 }
 
@@ -280,6 +279,7 @@ impl Visitor for Filling<'_> {
             self.rng,
         )?;
         let old = self.old_root.take().ok_or(DIFFERS)?;
+        self.files.unlock(root.files_key());
         self.made = Some(Made {
             header,
             keys: Keys::derive(root, &keyring),
@@ -301,22 +301,21 @@ impl Visitor for Filling<'_> {
         self.add(Item::Carried(tree, key, value.to_vec()))
     }
 
-    fn file(&mut self, id: AttachmentId) -> Result<(), VaultError> {
-        let path = self.files.join(id.to_string());
-        self.file = Some(private_options().truncate(true).open(path)?);
+    fn file(&mut self, id: AttachmentId, length: u64) -> Result<(), VaultError> {
+        let sealing = random(&mut self.rng);
+        let writer = self.files.write(id, sealing, length, self.rng)?;
+        self.file = Some((id, writer));
         Ok(())
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
-        let file = self.file.as_mut().ok_or(DIFFERS)?;
-        Ok(file.write_all(bytes)?)
+        let (_, file) = self.file.as_mut().ok_or(DIFFERS)?;
+        file.write(bytes)
     }
 
     fn file_ends(&mut self) -> Result<(), VaultError> {
-        match self.file.take() {
-            Some(file) => Ok(file.sync_all()?),
-            None => Err(DIFFERS),
-        }
+        let (id, file) = self.file.take().ok_or(DIFFERS)?;
+        file.finish()?.keep(&self.files.path(id))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::read::{Visitor, walk};
 use super::stream::{In, Out, Records as _, Sealed, stream_header};
 use super::{BackupProgress, BackupWatcher, Contents};
 use crate::engine::{Engine, Order, Raw};
-use crate::files::Draft;
+use crate::files::{AtRest, Draft, Reader};
 use crate::keys::{KeyCell, Keys, decode};
 use crate::rows::{Backup, BackupId, Contact, Head, Message, Row as _};
 use crate::shared::Shared;
@@ -102,8 +102,8 @@ impl BackupWriter {
             done: 0,
             total: 0,
         };
-        let files = whole_files(&self.shared.folder.files()?)?;
-        let bytes: u64 = files.iter().map(|file| file.length).sum();
+        let files = whole_files(&self.shared.current().files)?;
+        let bytes: u64 = files.iter().map(|(_, file)| file.length()).sum();
         let rows = {
             // Nobody writes: what is read is of one moment.
             let writer = self.shared.writer();
@@ -117,13 +117,13 @@ impl BackupWriter {
             drop(writer);
             rows
         };
-        for file in &files {
-            write_file(file, &mut out, &mut told)?;
-        }
         let contents = Contents {
             rows,
             files: files.len() as u64,
         };
+        for (id, file) in files {
+            write_file(id, file, &mut out, &mut told)?;
+        }
         let end = Record::End {
             rows: contents.rows.clone(),
             files: contents.files,
@@ -277,59 +277,37 @@ fn pages(
     }
 }
 
-/// A sealed attachment that is here whole, held open: removing it meanwhile does no harm.
-struct WholeFile {
-    id: AttachmentId,
-    file: File,
-    length: u64,
-}
-
-fn whole_files(dir: &Path) -> Result<Vec<WholeFile>, VaultError> {
+/// The attachments that are here whole, held open: removing one meanwhile does no harm, nor does a
+/// re-key.
+fn whole_files(files: &AtRest) -> Result<Vec<(AttachmentId, Reader)>, VaultError> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        // What is being sealed or fetched has an ending behind its id.
-        let Some(id) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue;
-        };
-        let file = match File::open(entry.path()) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            file => file?,
-        };
-        let length = file.metadata()?.len();
-        found.push(WholeFile { id, file, length });
+    for id in files.ids()? {
+        match files.open(id) {
+            Err(VaultError::Missing(_)) => {}
+            file => found.push((id, file?)),
+        }
     }
-    found.sort_unstable_by_key(|file| file.id);
     Ok(found)
 }
 
-fn write_file(whole: &WholeFile, out: &mut Out, told: &mut Told<'_>) -> Result<(), VaultError> {
-    out.head(&Record::File {
-        id: whole.id,
-        length: whole.length,
-    })?;
-    let mut rest = (&whole.file).take(whole.length);
-    let mut piece = vec![0; PIECE];
-    let mut written = 0;
+fn write_file(
+    id: AttachmentId,
+    mut file: Reader,
+    out: &mut Out,
+    told: &mut Told<'_>,
+) -> Result<(), VaultError> {
+    let length = file.length();
+    out.head(&Record::File { id, length })?;
+    let mut piece = Vec::with_capacity(PIECE);
     loop {
-        match rest.read(&mut piece)? {
-            0 => break,
+        piece.clear();
+        match file.read(PIECE, &mut piece)? {
+            0 => return Ok(()),
             read => {
-                out.bytes(piece.get(..read).unwrap_or_default())?;
-                written += read as u64;
+                out.bytes(&piece)?;
                 told.add(read as u64)?;
             }
         }
-    }
-    // A whole file never changes.
-    if written == whole.length {
-        Ok(())
-    } else {
-        Err(VaultError::Corrupt("an attachment was cut off"))
     }
 }
 

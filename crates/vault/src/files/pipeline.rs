@@ -1,5 +1,6 @@
 //! The pipeline: two threads take segments in order, work on them and write them at their place,
-//! while the calling thread follows in order, hashing and telling progress.
+//! while the calling thread follows in order, hashing and telling progress. What is sealed is written
+//! by the one who follows, because it is sealed once more in order.
 //!
 //! There are [`BUFFERS`] buffers of one segment each and no more: a worker takes a buffer before it
 //! takes a segment, so memory does not depend on the file's length, and whoever holds the lowest
@@ -16,7 +17,7 @@ use waxwing_crypto::stream::{Opener, SEGMENT_LEN, Sealer, StreamError, Ticket};
 use waxwing_wire::ids::Digest;
 use zeroize::Zeroizing;
 
-use super::Progress;
+use super::{Progress, Reader, Writer};
 use crate::VaultError;
 
 const WORKERS: usize = 2;
@@ -26,11 +27,11 @@ const BUFFERS: usize = 8;
 pub(super) fn seal(
     source: &File,
     sealer: Sealer,
-    target: &File,
+    target: &mut Writer,
     progress: Progress<'_>,
 ) -> Result<Digest, VaultError> {
     let plan = *sealer.plan();
-    write_at(target, sealer.header(), 0)?;
+    target.write(sealer.header())?;
     let mut hash = Sha256::new();
     hash.update(sealer.header());
     let mut sealer = sealer;
@@ -46,12 +47,12 @@ pub(super) fn seal(
         |ticket: Ticket, buffer| {
             let index = ticket.index();
             ticket.seal(buffer)?;
-            write_at(target, buffer, plan.sealed_range(index).start)?;
             Ok(index)
         },
         |index, buffer| {
             hash.update(buffer);
-            progress(plan.sealed_range(index).end, plan.sealed_length())
+            target.write(buffer)?;
+            Ok(progress(plan.sealed_range(index).end, plan.sealed_length()))
         },
     )?;
     if source.take(1).read(&mut [0])? != 0 {
@@ -63,7 +64,7 @@ pub(super) fn seal(
 
 /// Opens `source`, which stands behind its header, into `target`.
 pub(super) fn open(
-    source: &File,
+    source: &mut Reader,
     opener: &Opener,
     target: &File,
     progress: Progress<'_>,
@@ -81,7 +82,8 @@ pub(super) fn open(
             let range = plan.sealed_range(index);
             // A segment is at most 1 MiB.
             let length = usize::try_from(range.end - range.start).unwrap_or(SEGMENT_LEN);
-            read_exactly(source, length, buffer)?;
+            buffer.clear();
+            source.read(length, buffer)?;
             Ok(Some(index))
         },
         |index: u32, buffer| {
@@ -91,7 +93,7 @@ pub(super) fn open(
         },
         |index, _| {
             let done = plan.plain_range(index).end.min(plan.length());
-            progress(done, plan.length())
+            Ok(progress(done, plan.length()))
         },
     )
 }
@@ -101,7 +103,7 @@ fn run<J: Send>(
     segments: u32,
     take: impl FnMut(&mut Vec<u8>) -> Result<Option<J>, VaultError> + Send,
     work: impl Fn(J, &mut Vec<u8>) -> Result<u32, VaultError> + Sync,
-    mut follow: impl FnMut(u32, &[u8]) -> bool,
+    mut follow: impl FnMut(u32, &[u8]) -> Result<bool, VaultError>,
 ) -> Result<(), VaultError> {
     let (free, buffers) = sync_channel::<Buffer>(BUFFERS);
     for _ in 0..BUFFERS {
@@ -160,7 +162,7 @@ fn follow_in_order(
     segments: u32,
     finished: Receiver<Finished>,
     free: SyncSender<Buffer>,
-    follow: &mut impl FnMut(u32, &[u8]) -> bool,
+    follow: &mut impl FnMut(u32, &[u8]) -> Result<bool, VaultError>,
 ) -> Result<(), VaultError> {
     let mut early = BTreeMap::new();
     let mut next = 0;
@@ -170,7 +172,7 @@ fn follow_in_order(
             .map_err(|_| VaultError::Io(io::ErrorKind::BrokenPipe))??;
         early.insert(index, buffer);
         while let Some(mut buffer) = early.remove(&next) {
-            if !follow(next, &buffer) {
+            if !follow(next, &buffer)? {
                 return Err(VaultError::Cancelled);
             }
             buffer.clear();

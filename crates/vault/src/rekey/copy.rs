@@ -8,7 +8,6 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
@@ -18,12 +17,13 @@ use waxwing_crypto::vault_header::Keyring;
 
 use super::mirror::{Mirror, OldRow};
 use super::trees::{FOLLOWED, LAST};
-use super::{RekeyProgress, journal};
+use super::{RekeyProgress, files, journal};
 use crate::carriage::{decode, encode, lane_key};
 use crate::engine::{Change, Engine, Op, Order, SledEngine};
+use crate::folder::Folder;
 use crate::keys::{self, Keys, Opened};
 use crate::rows::{Contact, LaneId, MailBox, Message, Outgoing, PrekeySecret, Row};
-use crate::shared::Current;
+use crate::shared::{Current, Shared};
 use crate::steps::{Step, reached};
 use crate::trees::{ENVELOPES, JOURNAL, OUTBOX, REKEY};
 use crate::{VaultError, lists, store};
@@ -42,6 +42,7 @@ pub(crate) struct Under {
     pub(super) next: Arc<Current>,
     pub(super) keys: Arc<Keys>,
     pub(super) mark: Mark,
+    pub(super) files: files::Copying,
     /// Rounds of following since all pages are copied, in this process.
     pub(super) rounds: u32,
 }
@@ -67,8 +68,11 @@ impl Mark {
 
 impl Under {
     /// Opens what is there of the next store.
-    pub(super) fn open(path: &Path, keys: Keys) -> Result<Self, VaultError> {
-        let next = Arc::new(Current::new(Box::new(SledEngine::open(path)?)));
+    pub(super) fn open(folder: &Folder, number: u32, keys: Keys) -> Result<Self, VaultError> {
+        let engine = SledEngine::open(&folder.store(number))?;
+        let files = folder.files(number);
+        files.unlock(keys.root().files_key());
+        let next = Arc::new(Current::new(Box::new(engine), files));
         let keys = Arc::new(keys);
         let mark = next.engine.load(REKEY, MARK)?;
         let mark = mark.map_or(Ok(Mark::default()), |mark| decode(REKEY, &mark))?;
@@ -76,6 +80,7 @@ impl Under {
             next,
             keys,
             mark,
+            files: files::Copying::default(),
             rounds: 0,
         })
     }
@@ -121,6 +126,15 @@ impl Under {
         // For who asks while the vault is locked; the mark alone decides where to go on.
         let copied = self.mark.copied;
         engine.apply(&[put(PROGRESS, encode(&copied)?)])
+    }
+
+    /// Copies a part of the files; answers whether there was anything to do.
+    pub(super) fn copy_files(
+        &mut self,
+        old: &Opened,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<bool, VaultError> {
+        self.files.step(&old.current.files, &self.next.files, rng)
     }
 
     /// Follows the oldest noted changes; answers whether there are many more.
@@ -278,15 +292,23 @@ impl Under {
     }
 }
 
-/// How far a re-key is, as the old store tells it.
-pub(super) fn progress(engine: &dyn Engine) -> Result<RekeyProgress, VaultError> {
+/// How far a re-key to the store `next` is, as the old store and both folders tell it.
+pub(super) fn progress(shared: &Shared, next: u32) -> Result<RekeyProgress, VaultError> {
+    let current = shared.current();
+    let engine = current.engine.as_ref();
     let copied = engine.load(REKEY, PROGRESS)?;
     let copied = copied.map_or(Ok(0), |copied| decode(REKEY, &copied))?;
     let mut total = 0;
     for tree in FOLLOWED {
         total += engine.count(tree, &[])?;
     }
-    Ok(RekeyProgress { copied, total })
+    let (bytes_copied, bytes_total) = files::progress(&current.files, &shared.folder.files(next))?;
+    Ok(RekeyProgress {
+        copied,
+        total,
+        bytes_copied,
+        bytes_total,
+    })
 }
 
 /// Removes the traces of a re-key from a store.

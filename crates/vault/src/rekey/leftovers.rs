@@ -3,22 +3,18 @@
 use waxwing_crypto::vault_header::Header;
 
 use super::{RekeyProgress, copy};
+use crate::files;
 use crate::folder;
 use crate::shared::Shared;
 
 /// How far a re-key is; `None` when none is under way.
 pub(crate) fn under_way(shared: &Shared, header: &Header) -> Option<RekeyProgress> {
-    header.next_store()?;
-    let nothing_yet = RekeyProgress {
-        copied: 0,
-        total: 0,
-    };
-    let current = shared.current();
-    Some(copy::progress(current.engine.as_ref()).unwrap_or(nothing_yet))
+    let next = header.next_store()?;
+    Some(copy::progress(shared, next).unwrap_or_default())
 }
 
-/// Removes what neither counts nor is under way: the store and the draft of a header that a crash
-/// left. Only once the keyring was opened, because then the header is no forgery and names its
+/// Removes what neither counts nor is under way: the store, the draft of a header and what was fetched
+/// of a whole file that a crash left. Only once the keyring was opened, because then the header is no forgery and names its
 /// store. What cannot be removed now is tried again at the next unlock.
 pub(crate) fn clear_leftovers(shared: &Shared, header: &Header) {
     let folder = &shared.folder;
@@ -38,5 +34,8 @@ pub(crate) fn clear_leftovers(shared: &Shared, header: &Header) {
     }
     if header.next_store().is_none() {
         let _ = copy::clear_traces(shared.current().engine.as_ref());
+    }
+    if let Ok(arriving) = folder.arriving() {
+        let _ = files::clear_arrived(&arriving, &shared.current().files);
     }
 }
