@@ -2,6 +2,8 @@
 //! on writing and reading.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::fs;
+
 use waxwing_client::Failure;
 use waxwing_client::view::{ActivityKind, Folder, RekeyState, Stage};
 use waxwing_crypto::recovery::RecoveryCode;
@@ -25,6 +27,17 @@ async fn until(person: &Engine, wanted: Option<RekeyState>) {
         .await;
 }
 
+/// Saves the file that came with an envelope, which is the photo.
+async fn save_photo(street: &Street, person: &Engine, subject: &str) {
+    let came = person.receive(subject).await;
+    let folder = tempfile::tempdir_in(street.desk()).unwrap();
+    let path = folder.path().to_owned();
+    let saved = person.save_file(came.row.id, came.files[0].id.clone(), path);
+    saved.await.unwrap();
+    let there = fs::read(folder.path().join("photo.jpg")).unwrap();
+    assert!(there == vec![7; 2_500_000]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_root_key_while_letters_go_and_come() {
     let street = Street::new().await;
@@ -44,6 +57,13 @@ async fn a_new_root_key_while_letters_go_and_come() {
             .unwrap();
     }
     alice.receive("to alice 4").await;
+    let photo = street.desk().join("photo.jpg");
+    fs::write(&photo, vec![7; 2_500_000]).unwrap();
+    let photos = [photo];
+    bob.send_files(&[&a], "to alice with a photo", &photos)
+        .await
+        .unwrap();
+    save_photo(&street, &alice, "to alice with a photo").await;
     let draft = alice.new_draft(None).await.unwrap().id;
     let half = text(&[&b], "half written");
     alice.save_draft(draft.clone(), half).await.unwrap();
@@ -66,7 +86,10 @@ async fn a_new_root_key_while_letters_go_and_come() {
     bob.send(&[&a], "to alice meanwhile").await.unwrap();
     until(&alice, Some(RekeyState::CodeUnconfirmed)).await;
     alice.receive("to alice meanwhile").await;
-    alice.send(&[&b], "copied and not finished").await.unwrap();
+    alice
+        .send_files(&[&b], "copied and not finished", &photos)
+        .await
+        .unwrap();
     let mut wrong = groups(&words);
     wrong[2].1 = groups(&old_words.split(' ').map(str::to_owned).collect::<Vec<_>>())[2]
         .1
@@ -82,6 +105,8 @@ async fn a_new_root_key_while_letters_go_and_come() {
     bob.send(&[&a], "to alice afterwards").await.unwrap();
     alice.receive("to alice afterwards").await;
     bob.receive("afterwards").await;
+    save_photo(&street, &bob, "copied and not finished").await;
+    save_photo(&street, &alice, "to alice with a photo").await;
     let sent: Vec<String> = (0..5).map(|number| format!("before {number}")).collect();
     let sent = [
         sent,
@@ -94,7 +119,7 @@ async fn a_new_root_key_while_letters_go_and_come() {
     assert_eq!(bob.subjects(Folder::Inbox).await, sent);
     assert_eq!(alice.draft(draft).await.unwrap().subject, "half written");
     let before_close = alice.subjects(Folder::Inbox).await;
-    assert_eq!(before_close.len(), 7, "{before_close:?}");
+    assert_eq!(before_close.len(), 8, "{before_close:?}");
     let did = alice.did().await;
     assert_eq!(
         did[..2],
@@ -118,6 +143,7 @@ async fn a_new_root_key_while_letters_go_and_come() {
         .unwrap();
     assert!(!street.dir("alice").join("store").exists());
     assert!(street.dir("alice").join("store-1").exists());
+    save_photo(&street, &alice, "to alice with a photo").await;
     bob.send(&[&a], "to alice at last").await.unwrap();
     alice.receive("to alice at last").await;
 }

@@ -63,17 +63,48 @@ pub(super) fn keyring(rng: &mut StdRng) -> Keyring {
 
 /// What is there from the beginning: a file that was sealed for a message.
 pub(super) fn begin(open: &Open, rng: &mut StdRng) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let source = folder.path().join("file");
-    std::fs::write(&source, text(0))?;
-    let id = AttachmentId::new([9; 16]);
-    let files = open.carriage().files()?;
-    files.seal(&source, id, &file_key(), &mut |_, _| true, rng)?;
+    let sha256 = seal_file(&open.store(), 0)?;
+    open.store()
+        .commit(rng, |tx| tx.carriage().put_plain(&file_name(0), &sha256))?;
     Ok(())
+}
+
+/// Every few commits come with an attachment.
+fn has_file(number: u64) -> bool {
+    number.is_multiple_of(6)
+}
+
+/// The first takes more than one step to be copied.
+fn file_text(number: u64) -> String {
+    if number == 0 {
+        "from the beginning ".repeat(300_000)
+    } else {
+        text(number)
+    }
+}
+
+fn file_id(number: u64) -> AttachmentId {
+    AttachmentId::new(id16(9, number))
 }
 
 fn file_key() -> AttachmentKey {
     AttachmentKey::new([5; 32])
+}
+
+/// The row that says what others know the file by.
+fn file_name(number: u64) -> String {
+    format!("file {number}")
+}
+
+/// Seals the file of a commit; answers the digest that its recipients would have.
+fn seal_file(store: &Store, number: u64) -> Result<Vec<u8>> {
+    let folder = tempfile::tempdir()?;
+    let source = folder.path().join("file");
+    std::fs::write(&source, file_text(number))?;
+    let files = store.carriage().files()?;
+    let (id, rng) = (file_id(number), &mut rand::rng());
+    let sealed = files.seal(&source, id, &file_key(), &mut |_, _| true, rng)?;
+    Ok(sealed.sha256.as_ref().to_vec())
 }
 
 fn message(number: u64) -> Message {
@@ -190,6 +221,8 @@ pub(super) fn write(store: &Store, number: u64) -> Result<()> {
     store
         .carriage()
         .commit(|tx| tx.keep(place(number), number, number, &bytes).map(drop))?;
+    let file = has_file(number).then(|| seal_file(store, number));
+    let file = file.transpose()?;
     store.commit(&mut rand::rng(), |tx| {
         tx.put(&message(number))?;
         tx.put(&draft(number))?;
@@ -228,6 +261,9 @@ pub(super) fn write(store: &Store, number: u64) -> Result<()> {
             until: number,
         })?;
         tx.carriage().put_plain("last", &number)?;
+        if let Some(sha256) = &file {
+            tx.carriage().put_plain(&file_name(number), sha256)?;
+        }
         if let Some(old) = number.checked_sub(KEPT).filter(|old| *old > 0) {
             tx.delete::<Message>(&(mailbox(old), message(old).id))?;
             tx.delete::<Draft>(&draft(old).id)?;
@@ -240,6 +276,9 @@ pub(super) fn write(store: &Store, number: u64) -> Result<()> {
         }
         Ok::<_, waxwing_vault::VaultError>(())
     })?;
+    if let Some(old) = number.checked_sub(KEPT).filter(|old| *old > 0) {
+        store.carriage().files()?.remove(file_id(old))?;
+    }
     // The lane's oldest leaves, as the outbox does it: read first, removed after.
     if number > KEPT {
         let lane = store.lane(&person(number))?;
@@ -331,7 +370,7 @@ pub(super) fn check(open: &Open, acked: u64, tried: u64) -> Result<u64> {
         store.check_activity()? == noted.len() as u64,
         "activity is not whole"
     );
-    check_file(open)?;
+    check_files(open, &kept)?;
     Ok(last)
 }
 
@@ -366,22 +405,36 @@ fn check_people(open: &Open, last: u64) -> Result<()> {
     Ok(())
 }
 
-fn check_file(open: &Open) -> Result<()> {
+/// Every file opens, and is byte for byte what its recipients know.
+fn check_files(open: &Open, kept: &[u64]) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let files = open.carriage().files()?;
-    let id = AttachmentId::new([9; 16]);
-    let length = text(0).len() as u64;
-    let sealed = SealedFile {
-        id,
-        length,
-        sealed_length: files.fetched_length(id)?,
-        sha256: Digest::of(b"not asked for"),
-    };
     let target = folder.path().join("file");
-    files.open(&sealed, &file_key(), &target, &mut |_, _| true)?;
-    ensure!(
-        std::fs::read_to_string(target)? == text(0),
-        "the file differs"
-    );
+    let files = open.carriage().files()?;
+    for number in kept
+        .iter()
+        .copied()
+        .filter(|number| has_file(*number))
+        .chain([0])
+    {
+        let id = file_id(number);
+        let known: Option<Vec<u8>> = open.carriage().plain(&file_name(number))?;
+        let inner = files.read(id, 0, usize::MAX)?;
+        let sha256 = Digest::of(&inner);
+        ensure!(
+            known.as_deref() == Some(sha256.as_ref()),
+            "the bytes of file {number} differ"
+        );
+        let sealed = SealedFile {
+            id,
+            length: file_text(number).len() as u64,
+            sealed_length: inner.len() as u64,
+            sha256,
+        };
+        files.open(&sealed, &file_key(), &target, &mut |_, _| true)?;
+        ensure!(
+            std::fs::read_to_string(&target)? == file_text(number),
+            "file {number} differs"
+        );
+    }
     Ok(())
 }
