@@ -18,7 +18,7 @@ mod pipeline;
 mod rest;
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -80,28 +80,15 @@ impl Files {
     ) -> Result<SealedFile, VaultError> {
         let source = File::open(source)?;
         let length = source.metadata()?.len();
-        let sealer = Sealer::new(key, &id, length, rng)?;
-        let plan = *sealer.plan();
-        let current = self.shared.current();
-        let sealing = random(rng);
-        let mut to = current
-            .files
-            .write(id, sealing, plan.sealed_length(), rng)?;
-        let sha256 = pipeline::seal(&source, sealer, &mut to, progress)?;
-        self.place(current, to.finish()?, id, rng)?;
-        Ok(SealedFile {
-            id,
-            length,
-            sealed_length: plan.sealed_length(),
-            sha256,
-        })
+        self.seal_from(source, length, id, key, progress, rng)
     }
 
-    /// Seals bytes in memory into this folder, under `key`, and makes them durable. A file of this id
+    /// Seals bytes in memory into this profile, under `key`, and makes them durable. A file of this id
     /// that was not sealed to its end is written over.
     ///
     /// # Errors
-    /// [`VaultError::Stream`] when they are too long; errors of the disk. Nothing is left behind then.
+    /// [`VaultError::Stream`] when they are too long; [`VaultError::Locked`] before the first unlock;
+    /// errors of the disk. Nothing is left behind then.
     pub fn seal_bytes<R: CryptoRng + ?Sized>(
         &self,
         bytes: &[u8],
@@ -109,32 +96,32 @@ impl Files {
         key: &AttachmentKey,
         rng: &mut R,
     ) -> Result<SealedFile, VaultError> {
-        let length = bytes.len() as u64;
-        let mut sealer = Sealer::new(key, &id, length, rng)?;
-        let sealed_length = sealer.plan().sealed_length();
-        let mut draft = Draft::new(self.path(id, "sealing"))?;
-        let mut hash = Sha256::new();
-        hash.update(sealer.header());
-        draft.file.write_all(sealer.header())?;
-        let mut rest = bytes;
-        let mut buffer = Vec::with_capacity(SEGMENT_LEN);
-        while let Some(ticket) = sealer.next_ticket() {
-            let (now, later) = rest
-                .split_at_checked(ticket.true_bytes())
-                .ok_or(StreamError::WrongLength)?;
-            rest = later;
-            buffer.clear();
-            buffer.extend_from_slice(now);
-            ticket.seal(&mut buffer)?;
-            hash.update(&buffer);
-            draft.file.write_all(&buffer)?;
-        }
-        draft.keep(&self.path(id, ""))?;
+        self.seal_from(bytes, bytes.len() as u64, id, key, &mut |_, _| true, rng)
+    }
+
+    fn seal_from<R: CryptoRng + ?Sized>(
+        &self,
+        source: impl Read + Send,
+        length: u64,
+        id: AttachmentId,
+        key: &AttachmentKey,
+        progress: Progress<'_>,
+        rng: &mut R,
+    ) -> Result<SealedFile, VaultError> {
+        let sealer = Sealer::new(key, &id, length, rng)?;
+        let plan = *sealer.plan();
+        let current = self.shared.current();
+        let sealing = random(rng);
+        let mut to = current
+            .files
+            .write(id, sealing, plan.sealed_length(), rng)?;
+        let sha256 = pipeline::seal(source, sealer, &mut to, progress)?;
+        self.place(current, to.finish()?, id, rng)?;
         Ok(SealedFile {
             id,
             length,
-            sealed_length,
-            sha256: Digest::new(hash.finalize().into()),
+            sealed_length: plan.sealed_length(),
+            sha256,
         })
     }
 

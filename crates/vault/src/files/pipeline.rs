@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,7 +25,7 @@ const BUFFERS: usize = 8;
 
 /// Seals `source` into `target`; answers the SHA-256 of the ciphertext.
 pub(super) fn seal(
-    source: &File,
+    mut source: impl Read + Send,
     sealer: Sealer,
     target: &mut Writer,
     progress: Progress<'_>,
@@ -41,7 +41,7 @@ pub(super) fn seal(
             let Some(ticket) = sealer.next_ticket() else {
                 return Ok(None);
             };
-            read_exactly(source, ticket.true_bytes(), buffer)?;
+            read_exactly(&mut source, ticket.true_bytes(), buffer)?;
             Ok(Some(ticket))
         },
         |ticket: Ticket, buffer| {
@@ -184,7 +184,11 @@ fn follow_in_order(
     Ok(())
 }
 
-fn read_exactly(source: &File, length: usize, buffer: &mut Vec<u8>) -> Result<(), VaultError> {
+fn read_exactly(
+    source: &mut impl Read,
+    length: usize,
+    buffer: &mut Vec<u8>,
+) -> Result<(), VaultError> {
     buffer.clear();
     source.take(length as u64).read_to_end(buffer)?;
     if buffer.len() == length {
