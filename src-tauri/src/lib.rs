@@ -10,6 +10,7 @@ mod host;
 mod memory;
 mod notify;
 mod paths;
+mod pictures;
 mod sleep;
 mod text;
 mod tray;
@@ -139,6 +140,8 @@ fn interface() -> Builder<tauri::Wry> {
             devices::finish_link,
             devices::devices,
             devices::accept_link,
+            devices::accept_link_file,
+            devices::accept_link_clipboard,
             devices::confirm_link,
             devices::remove_device,
             devices::rename_device,

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use waxwing_client::Failure;
-use waxwing_client::view::{EvidenceKind, OutgoingState, RelayShows, Stage};
+use waxwing_client::qr::Picture;
+use waxwing_client::view::{
+    EvidenceKind, LinkInvitation, LinkStatus, OutgoingState, Qr, RelayShows, Stage,
+};
 use waxwing_crypto::link::LinkText;
 use waxwing_relay::clock::{Clock, ManualClock, SystemClock};
 use waxwing_tests::cutter::Cutter;
@@ -118,6 +121,54 @@ async fn three_wrong_codes_end_a_link_and_change_nothing() {
     let code = code(&new).await;
     confirm(&alice, &code).await.unwrap();
     finish(&new).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_is_read_from_a_picture_of_its_qr_code() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    let new = street.open("laptop").await;
+    let invitation = invited(&street, &new).await;
+    let key = alice.own_qr().await.unwrap();
+    let other = alice.accept_link_qr(picture(&key)).await;
+    assert_eq!(other, Err(Failure::NoLinkCode));
+    let read = alice.accept_link_qr(picture(&invitation.qr)).await;
+    let read = read.unwrap();
+    assert!(
+        matches!(&read, LinkStatus::CodeWanted { device, tries: 3, .. } if device == LAPTOP),
+        "{read:?}"
+    );
+    let code = code(&new).await;
+    confirm(&alice, &code).await.unwrap();
+    finish(&new).await;
+    assert_eq!(new.account().await, alice.account().await);
+    // It was good once.
+    let again = alice.accept_link_qr(picture(&invitation.qr)).await;
+    assert!(
+        matches!(
+            again,
+            Err(Failure::LinkOver | Failure::LinkEnded | Failure::LinkUsed)
+        ),
+        "{again:?}"
+    );
+}
+
+/// A picture of a code on white paper, four pixels to a cell.
+fn picture(qr: &Qr) -> Picture {
+    const CELL: usize = 4;
+    let side = (qr.rows.len() + 8) * CELL;
+    let mut pixels = vec![255; side * side * 4];
+    for (y, row) in qr.rows.iter().enumerate() {
+        for (x, _) in row.bytes().enumerate().filter(|(_, cell)| *cell == b'1') {
+            for line in (y + 4) * CELL..(y + 5) * CELL {
+                let at = (line * side + (x + 4) * CELL) * 4;
+                for pixel in pixels[at..at + CELL * 4].as_chunks_mut::<4>().0 {
+                    *pixel = [0, 0, 0, 255];
+                }
+            }
+        }
+    }
+    Picture::from_rgba(side, side, &pixels).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

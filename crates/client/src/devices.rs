@@ -66,7 +66,7 @@ impl App {
     /// Gives one of the account's computers another name here.
     ///
     /// # Errors
-    /// [`Failure::NameInvalid`], [`Failure::NotFound`].
+    /// [`Failure::DeviceNameInvalid`], [`Failure::NotFound`].
     pub async fn rename_device(
         &self,
         device: String,
@@ -277,7 +277,7 @@ pub(crate) fn device_name(name: &str) -> Result<String, Failure> {
     let name = name.trim();
     let long = name.len() > MOST_NAME;
     if name.is_empty() || long || name.chars().any(char::is_control) {
-        return Err(Failure::NameInvalid);
+        return Err(Failure::DeviceNameInvalid);
     }
     Ok(name.to_owned())
 }

@@ -157,6 +157,9 @@ pub enum Failure {
         /// How often one may still try; at 0 the link is ended.
         tries: u32,
     },
+    /// A name of a computer is empty, or longer than 64 bytes.
+    #[error("no name for a computer")]
+    DeviceNameInvalid,
     /// Another computer of the account removed this one from it.
     #[error("this device was removed from the account")]
     DeviceRemoved,
@@ -175,6 +178,9 @@ pub enum Failure {
     /// No QR code of a key code in a picture.
     #[error("no key code in a picture")]
     NoKeyCode,
+    /// No QR code of a link in a picture.
+    #[error("no link in a picture")]
+    NoLinkCode,
     /// The relay did not do it.
     #[error("the relay: {reason:?}")]
     Relay {

@@ -1,27 +1,31 @@
-//! Key codes as QR codes: shown, and read from a picture.
+//! QR codes: key codes shown, and key codes and link texts read from a picture.
 
 use crate::app::{App, blocking};
 use crate::contacts::{id, own_side};
 use crate::directory;
 use crate::failure::Failure;
-use crate::view::{Qr, QrComparison};
+use crate::view::{LinkStatus, Qr, QrComparison};
 use image::{ImageReader, Limits};
 use qrcode::{Color, EcLevel, QrCode};
 use std::io::Cursor;
 use waxwing_crypto::key_code::{Comparison, KeyCode, Scanned, Side};
+use waxwing_crypto::link::LinkText;
 use waxwing_vault::rows::Contact;
+use zeroize::Zeroizing;
 
 /// The largest side of a picture, in pixels.
 const MOST_PIXELS: u32 = 12_000;
 /// The most memory that a picture may take while it is read, in bytes.
 const MOST_MEMORY: u64 = 512 << 20;
+/// The most that a QR code carries, in bytes (ISO/IEC 18004, version 40-L).
+const MOST_CARRIED: usize = 2953;
 
 /// A picture in shades of grey.
 pub struct Picture {
     width: usize,
     height: usize,
-    /// Line by line, 0 is black.
-    light: Vec<u8>,
+    /// Line by line, 0 is black. May show a secret.
+    light: Zeroizing<Vec<u8>>,
 }
 
 impl Picture {
@@ -65,25 +69,36 @@ impl Picture {
         Ok(Self {
             width,
             height,
-            light,
+            light: Zeroizing::new(light),
         })
     }
 
     /// The key code that a QR code in the picture carries.
     fn key_code(&self) -> Result<Scanned, Failure> {
+        self.carried(Scanned::parse).ok_or(Failure::NoKeyCode)
+    }
+
+    /// The link text that a QR code in the picture carries.
+    fn link_text(&self) -> Result<Zeroizing<String>, Failure> {
+        self.carried(|carried| {
+            let text = str::from_utf8(carried).ok()?;
+            text.parse::<LinkText>().ok()?;
+            Some(Zeroizing::new(text.to_owned()))
+        })
+        .ok_or(Failure::NoLinkCode)
+    }
+
+    /// What the first QR code of this kind in the picture carries.
+    fn carried<T>(&self, read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         let mut prepared =
             rqrr::PreparedImage::prepare_from_greyscale(self.width, self.height, |x, y| {
                 self.light[y * self.width + x]
             });
-        prepared
-            .detect_grids()
-            .iter()
-            .find_map(|grid| {
-                let mut carried = Vec::new();
-                grid.decode_to(&mut carried).ok()?;
-                Scanned::parse(&carried)
-            })
-            .ok_or(Failure::NoKeyCode)
+        prepared.detect_grids().iter().find_map(|grid| {
+            let mut carried = Zeroizing::new(Vec::with_capacity(MOST_CARRIED));
+            grid.decode_to(&mut *carried).ok()?;
+            read(&carried)
+        })
     }
 }
 
@@ -131,6 +146,16 @@ impl App {
         })
     }
 
+    /// Takes the invitation of a new computer from a picture of its QR code, as
+    /// [`accept_link`](Self::accept_link) does from its text.
+    ///
+    /// # Errors
+    /// [`Failure::NoLinkCode`] when the picture has none; those of [`accept_link`](Self::accept_link).
+    pub async fn accept_link_qr(&self, picture: Picture) -> Result<LinkStatus, Failure> {
+        let text = blocking(move || picture.link_text()).await?;
+        self.accept_link(text).await
+    }
+
     async fn sides(&self, account: String) -> Result<(Side, Side), Failure> {
         let me = self.signer().ok_or(Failure::Locked)?.account;
         let account = id(&account)?;
@@ -170,6 +195,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use waxwing_crypto::keys::{DeviceKey, TransportKey};
+    use waxwing_crypto::link::NewDevice;
+    use waxwing_wire::ids::{DeviceId, MailboxId};
 
     /// A picture of a code as a screen shows it, on transparent ground.
     fn pixels(qr: &Qr, scale: usize) -> (usize, Vec<u8>) {
@@ -197,6 +225,35 @@ mod tests {
             let scanned = picture.key_code().unwrap();
             assert_eq!(scanned, Scanned::Two([[7; 32], [0xe9; 32]]));
         }
+    }
+
+    #[test]
+    fn of_two_codes_in_a_picture_each_is_read_for_its_purpose() {
+        let mut rng = rand::rng();
+        let new = NewDevice::begin(
+            DeviceId::generate(&mut rng),
+            MailboxId::generate(&mut rng),
+            &DeviceKey::generate(&mut rng),
+            &TransportKey::generate(&mut rng),
+            &mut rng,
+        );
+        let relay = "https://relay.example/".to_owned();
+        let text = new.unwrap().text(relay, "Laptop".to_owned()).expose();
+        let link = drawn(text.as_bytes()).unwrap();
+        let key = drawn(&[b"waxwing/key-code/v1".as_slice(), &[7; 32]].concat()).unwrap();
+        let (wide, above) = pixels(&link, 4);
+        let (narrow, below) = pixels(&key, 4);
+        let mut both = above;
+        for line in below.chunks(narrow * 4) {
+            both.extend_from_slice(line);
+            both.resize(both.len() + (wide - narrow) * 4, 0);
+        }
+        let picture = Picture::from_rgba(wide, wide + narrow, &both).unwrap();
+        assert_eq!(picture.link_text().as_deref(), Ok(&*text));
+        assert_eq!(picture.key_code(), Ok(Scanned::One([7; 32])));
+        let (side, alone) = pixels(&key, 4);
+        let picture = Picture::from_rgba(side, side, &alone).unwrap();
+        assert_eq!(picture.link_text().err(), Some(Failure::NoLinkCode));
     }
 
     #[test]

@@ -2,10 +2,9 @@
 
 use super::Engine;
 use crate::clipboard::Copied;
+use crate::pictures;
 use tauri::{AppHandle, State};
-use tauri_plugin_dialog::DialogExt as _;
 use waxwing_client::Failure;
-use waxwing_client::qr::Picture;
 use waxwing_client::view::{Contact, Me, Qr, QrComparison};
 
 /// This account.
@@ -94,27 +93,9 @@ pub(crate) async fn compare_qr_file(
     engine: Engine<'_>,
     account: String,
 ) -> Result<Option<QrComparison>, Failure> {
-    let (picked, chosen) = tokio::sync::oneshot::channel();
-    let pictures = app
-        .dialog()
-        .file()
-        .add_filter("PNG, JPEG", &["png", "jpg", "jpeg"]);
-    pictures.pick_file(move |file| {
-        // The window that asked may be gone; then nobody waits for the answer.
-        let _ = picked.send(file);
-    });
-    let Some(path) = chosen
-        .await
-        .ok()
-        .flatten()
-        .and_then(|file| file.into_path().ok())
-    else {
+    let Some(picture) = pictures::picked(&app).await? else {
         return Ok(None);
     };
-    let read =
-        move || Picture::from_file(&std::fs::read(path).map_err(|_| Failure::PictureUnreadable)?);
-    let picture = tokio::task::spawn_blocking(read).await;
-    let picture = picture.map_err(|_| Failure::PictureUnreadable)??;
     engine.compare_qr(account, picture).await.map(Some)
 }
 
@@ -126,12 +107,6 @@ pub(crate) async fn compare_qr_clipboard(
     copied: State<'_, Copied>,
     account: String,
 ) -> Result<QrComparison, Failure> {
-    let copied = copied.inner().clone();
-    let read = move || {
-        let there = copied.picture().ok_or(Failure::NoPictureCopied)?;
-        Picture::from_rgba(there.width, there.height, &there.bytes)
-    };
-    let picture = tokio::task::spawn_blocking(read).await;
-    let picture = picture.map_err(|_| Failure::PictureUnreadable)??;
+    let picture = pictures::copied(&copied).await?;
     engine.compare_qr(account, picture).await
 }

@@ -1,6 +1,9 @@
 //! The account's computers: linking another one, and what the keys window does with those there are.
 
 use super::Engine;
+use crate::clipboard::Copied;
+use crate::pictures;
+use tauri::{AppHandle, State};
 use waxwing_client::Failure;
 use waxwing_client::view::{Device, LinkInvitation, LinkStatus, RelayChoice, Stage};
 use zeroize::Zeroizing;
@@ -50,6 +53,31 @@ pub(crate) async fn devices(engine: Engine<'_>) -> Result<Vec<Device>, Failure> 
 #[specta::specta]
 pub(crate) async fn accept_link(engine: Engine<'_>, text: String) -> Result<LinkStatus, Failure> {
     engine.accept_link(Zeroizing::new(text)).await
+}
+
+/// Lets the person pick a picture of the QR code that a new computer shows, and takes its text; none
+/// when none was picked.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn accept_link_file(
+    app: AppHandle,
+    engine: Engine<'_>,
+) -> Result<Option<LinkStatus>, Failure> {
+    let Some(picture) = pictures::picked(&app).await? else {
+        return Ok(None);
+    };
+    engine.accept_link_qr(picture).await.map(Some)
+}
+
+/// Takes the text from the picture of a new computer's QR code that is on the clipboard.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn accept_link_clipboard(
+    engine: Engine<'_>,
+    copied: State<'_, Copied>,
+) -> Result<LinkStatus, Failure> {
+    let picture = pictures::copied(&copied).await?;
+    engine.accept_link_qr(picture).await
 }
 
 /// Gives the account to the new computer that shows this code.

@@ -185,6 +185,8 @@ export const commands = {
 	devices: () => typedError<Device[], Failure>(__TAURI_INVOKE("devices")),
 	/**  Takes the text that a new computer shows. */
 	acceptLink: (text: string) => typedError<LinkStatus, Failure>(__TAURI_INVOKE("accept_link", { text })),
+	acceptLinkFile: () => typedError<LinkStatus | null, Failure>(__TAURI_INVOKE("accept_link_file")),
+	acceptLinkClipboard: () => typedError<LinkStatus, Failure>(__TAURI_INVOKE("accept_link_clipboard")),
 	/**  Gives the account to the new computer that shows this code. */
 	confirmLink: (code: string, passphrase: string) => typedError<LinkStatus, Failure>(__TAURI_INVOKE("confirm_link", { code, passphrase })),
 	/**  Takes another computer out of the account. */
@@ -618,6 +620,7 @@ limit: number } |
 tries: number } | 
 /**  Another computer of the account removed this one from it. */
 { kind: "deviceRemoved" } | 
+{ kind: "deviceNameInvalid" } | 
 /**  More computers than one account may have. */
 { kind: "tooManyDevices"; 
 /**  The most. */
@@ -628,6 +631,8 @@ limit: number } |
 { kind: "noPictureCopied" } | 
 /**  No QR code of a key code in a picture. */
 { kind: "noKeyCode" } | 
+/**  No QR code of a link in a picture. */
+{ kind: "noLinkCode" } | 
 /**  The relay did not do it. */
 { kind: "relay"; 
 /**  Why. */

@@ -222,6 +222,8 @@ export interface Port {
   exportCard(): Promise<Result<string>>;
   devices(): Promise<Result<Device[]>>; // this one first; asks the relay when each was seen
   acceptLink(text: string): Promise<Result<LinkStatus>>;
+  acceptLinkFile(): Promise<Result<LinkStatus | null>>; // picker; null = cancelled
+  acceptLinkClipboard(): Promise<Result<LinkStatus>>;
   confirmLink(code: string, passphrase: string): Promise<Result<LinkStatus>>; // three tries
   removeDevice(id: string, passphrase: string): Promise<Result<Device[]>>;
   renameDevice(id: string, name: string): Promise<Result<Device[]>>;

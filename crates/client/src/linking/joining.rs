@@ -75,7 +75,7 @@ impl App {
     /// is called. What was begun before is over.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] when there is a vault here; [`Failure::NameInvalid`],
+    /// [`Failure::NotFound`] when there is a vault here; [`Failure::DeviceNameInvalid`],
     /// [`Failure::AddressInvalid`], [`Failure::Relay`].
     pub async fn begin_link(
         &self,

@@ -1,5 +1,5 @@
 // A shell in memory, for plain browsers and tests: the address of the page says which scene it plays.
-//   ?scene=open|empty|many|offline|tampered|interrupted|weak|renewed|revoked|welcome|identity|passphrase|recovery|done|restored|locked|lockedStart|inUse|corrupt
+//   ?scene=open|empty|many|offline|tampered|interrupted|weak|renewed|revoked|removed|welcome|identity|passphrase|recovery|done|restored|locked|lockedStart|inUse|corrupt
 //   &latency=40        how long every answer takes, in milliseconds
 //   &fail=command:kind that command answers this failure (may be given several times)
 //   &theme= &language= what the settings say
@@ -35,6 +35,8 @@ function failureOf(kind: string): Failure {
     case "placeUnwritable":
     case "notABackup":
     case "backupDamaged":
+    case "noLinkCode":
+    case "addressInvalid":
       return { kind };
     case "relay":
       return { kind, reason: "relayUnreachable" };

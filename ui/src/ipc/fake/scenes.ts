@@ -5,7 +5,7 @@ import { DAY, HOUR, MINUTE, hex, keyCode, partyOf, type World } from "./world";
 
 const scenes = [
   "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done", "restored",
-  "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted", "weak", "renewed", "revoked",
+  "locked", "lockedStart", "inUse", "corrupt", "tampered", "interrupted", "weak", "renewed", "revoked", "removed",
 ] as const;
 export type Scene = (typeof scenes)[number];
 
@@ -63,6 +63,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     };
   }
   if (scene === "revoked") world.me.revokedAt = now - 26 * HOUR;
+  if (scene === "removed") world.me.removedAt = now - 2 * HOUR;
   if (scene === "weak") {
     world.status.canStrengthen = true;
     world.vaultKeys.unlock = { milliseconds: 120, memoryMiB: 64 };

@@ -348,8 +348,9 @@ export class FakeShell implements Port {
       return this.world.vaultKeys;
     }, "open");
   devices = () => this.#answer("devices", () => this.world.devices, "open");
-  beginLink = (_relay: RelayChoice, _name: string) =>
+  beginLink = (_relay: RelayChoice, name: string) =>
     this.#answer("beginLink", () => {
+      if (new TextEncoder().encode(name).length > 64) throw fail({ kind: "deviceNameInvalid" });
       const endsAt = Date.now() + 300_000;
       this.#linkTo({ kind: "invited", endsAt });
       return { text: `waxwing-link:${hex(81, 60)}`, qr: { rows: qrRows() }, endsAt };
@@ -361,12 +362,21 @@ export class FakeShell implements Port {
   acceptLink = (text: string) =>
     this.#answer("acceptLink", () => {
       if (!text.startsWith("waxwing-link:")) throw fail({ kind: "linkInvalid" });
-      return this.#linkTo({ kind: "codeWanted", device: "Workshop", tries: 3, endsAt: Date.now() + 240_000 });
+      return this.#asked();
     }, "open");
+  acceptLinkFile = (): Promise<Result<LinkStatus | null>> => this.#answer("acceptLinkFile", () => this.#asked(), "open");
+  acceptLinkClipboard = () => this.#answer("acceptLinkClipboard", () => this.#asked(), "open");
+  #asked = () => this.#linkTo({ kind: "codeWanted", device: "Workshop", tries: 3, endsAt: Date.now() + 300_000 });
   confirmLink = (code: string, passphrase: string) =>
     this.#answer("confirmLink", () => {
+      const { link } = this.world;
+      if (link.kind !== "codeWanted") throw fail({ kind: "notFound" });
+      if (code !== "4711") {
+        const wrong: Failure = { kind: "linkCode", tries: link.tries - 1 };
+        this.#linkTo(wrong.tries > 0 ? { ...link, tries: wrong.tries } : { kind: "failed", failure: wrong });
+        throw fail(wrong);
+      }
       if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
-      if (code !== "4711") throw fail({ kind: "linkCode", tries: 2 });
       this.world.devices = [...this.world.devices, { id: hex(33, 16), name: "Workshop", this: false, addedAt: Date.now(), lastSeen: Date.now() }];
       this.#note("deviceLinked", "Workshop");
       return this.#linkTo({ kind: "given", device: "Workshop" });
@@ -374,6 +384,7 @@ export class FakeShell implements Port {
   removeDevice = (id: string, passphrase: string) =>
     this.#answer("removeDevice", () => {
       if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
+      this.#note("deviceRemoved", this.world.devices.find((device) => device.id === id)?.name ?? "");
       this.world.devices = this.world.devices.filter((device) => device.id !== id);
       return this.world.devices;
     }, "open");
