@@ -1,6 +1,6 @@
 // What every window of the face has: the stage, the settings, the people, the time, and what is said aloud.
 // Invariant: when the stage is not `open`, nothing here or in a window built on it holds what came out of the vault.
-import type { Port, Unlisten } from "../ipc";
+import type { Failure, Port, Unlisten } from "../ipc";
 import { Announcer } from "./announcer.svelte";
 import { BackupsState } from "./backups.svelte";
 import { Clock } from "./clock.svelte";
@@ -76,6 +76,16 @@ export class Frame {
 
   /** Whole seconds for which a copied secret is still on the clipboard. */
   readonly secretLeft = $derived(Math.max(0, Math.ceil((this.secretUntil - this.clock.now) / 1000)));
+
+  /** Whole seconds for which a link is still good. */
+  readonly linkLeft = $derived.by(() => (this.link.endsAt === null ? 0 : Math.max(0, Math.floor((this.link.endsAt - this.clock.now) / 1000))));
+
+  /** Why a link does not go on; also when its time is over and nobody has said so yet. */
+  readonly linkFailure = $derived.by((): Failure | null => {
+    const { status, endsAt } = this.link;
+    if (status.kind === "failed") return status.failure;
+    return endsAt !== null && this.linkLeft === 0 ? { kind: "linkOver" } : null;
+  });
 
   copy = (text: string) => {
     this.secretUntil = 0;

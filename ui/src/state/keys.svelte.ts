@@ -68,6 +68,7 @@ export class Keys extends Frame {
     Promise.all([
       this.vault.read(),
       this.section === "activity" ? this.activity.read() : null,
+      this.section === "devices" ? this.link.readDevices() : null,
       this.section === "recovery" ? this.backups.read() : null,
     ]);
 }

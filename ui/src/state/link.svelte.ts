@@ -2,7 +2,7 @@
 import type { Device, Failure, LinkInvitation, LinkStatus, Port, RelayChoice, Result } from "../ipc";
 import { Reread } from "./reread";
 
-type Act = "begin" | "accept" | "confirm" | "remove" | "rename";
+type Act = "begin" | "accept" | "file" | "clipboard" | "confirm" | "remove" | "rename";
 
 export class LinkState {
   status = $state.raw<LinkStatus>({ kind: "none" });
@@ -33,17 +33,26 @@ export class LinkState {
     );
   }
 
+  /** When the link is over, unless it comes further before. */
+  readonly endsAt = $derived("endsAt" in this.status ? this.status.endsAt : null);
+
   read = () => this.#reread.now();
   readDevices = () => this.#redevices.now();
 
   /** Each answers the failure, for the form to show beside what was typed. */
   begin = (relay: RelayChoice, name: string) => this.#act("begin", this.#port.beginLink(relay, name), (made) => (this.invitation = made));
   accept = (text: string) => this.#act("accept", this.#port.acceptLink(text), (status) => (this.status = status));
+  /** From a picture of the new computer's QR code; nothing happens when none was picked. */
+  acceptQr = (from: "file" | "clipboard") =>
+    this.#act<LinkStatus | null>(from, from === "file" ? this.#port.acceptLinkFile() : this.#port.acceptLinkClipboard(), (status) => {
+      if (status !== null) this.status = status;
+    });
   confirm = (code: string, passphrase: string) =>
     this.#act("confirm", this.#port.confirmLink(code, passphrase), (status) => (this.status = status));
   remove = (id: string, passphrase: string) => this.#act("remove", this.#port.removeDevice(id, passphrase), (devices) => (this.devices = devices));
   rename = (id: string, name: string) => this.#act("rename", this.#port.renameDevice(id, name), (devices) => (this.devices = devices));
 
+  /** Ends a link, or puts away what became of the last one. */
   async cancel(): Promise<void> {
     await this.#port.cancelLink();
     this.invitation = null;

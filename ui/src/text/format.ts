@@ -9,6 +9,9 @@ const dates = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(c
 /** 14:07: always with two digits, so that columns stand still. */
 export const clockTime = (at: number): string => dates({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(at);
 
+/** 4:07: minutes and seconds. */
+export const minutes = (seconds: number): string => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
 export const day = (at: number): string => dates({ day: "numeric", month: "long", year: "numeric" }).format(at);
 
 /** For a list: the time today, the weekday this week, then the date. */

@@ -1,5 +1,6 @@
 // Every screen and how a person comes to it: what the pictures show is what is checked for accessibility.
 import type { Page } from "playwright-core";
+import type { LinkStatus } from "../../src/ipc";
 import type { Window } from "./stage";
 
 export type Screen = { scene: string; query?: string; window?: Window; act?: (page: Page) => Promise<void> };
@@ -47,13 +48,33 @@ const then =
     }
   };
 
-type Shell = { latency: number; work: (work: { percent: number; isChecking: boolean; isRestoring: boolean } | null) => void };
+type Shell = {
+  latency: number;
+  work: (work: { percent: number; isChecking: boolean; isRestoring: boolean } | null) => void;
+  linkTo: (status: LinkStatus) => void;
+};
 const fake =
   (act: (shell: Shell) => unknown) =>
   (page: Page) =>
     page.evaluate(`(${act.toString()})(window.waxwingFake)`).then(() => undefined);
 const press = (name: string) => (page: Page) => page.getByRole("button", { name, exact: true }).click();
 const scrollTo = (heading: string) => (page: Page) => page.getByRole("heading", { name: heading, exact: true }).scrollIntoViewIfNeeded();
+/** The old computer has read the invitation of a new one. */
+const accepted = () =>
+  then(press("Link a computer …"), (page) => page.getByLabel("The text from the other computer").fill("waxwing-link:abc"), press("Continue"));
+const confirmed = (code: string) => async (page: Page) => {
+  await page.getByLabel("The four digits").fill(code);
+  await page.getByLabel("Current passphrase").fill(opensVault);
+  await press("Hand the account over")(page);
+};
+/** A new computer shows an invitation. */
+const invited = async (page: Page) => {
+  await press("Link to my other computer")(page);
+  await page.getByLabel("What to call this computer").fill("Workshop");
+  await page.getByLabel("Address of the relay").fill("https://relay.example");
+  await page.keyboard.press("Enter");
+  await page.getByRole("img", { name: "QR code of the link" }).waitFor();
+};
 /** A backup is chosen, its words typed, the offered passphrase taken, and restored. */
 const restored = (typed: string, last: (page: Page) => Promise<void> = async () => undefined) => async (page: Page) => {
   await press("Restore a backup")(page);
@@ -178,27 +199,38 @@ export const screens: Record<string, Screen> = {
     then((page) => page.getByRole("button", { name: "Revoke my key" }).click(), (page) => page.getByRole("button", { name: "I have a revocation on paper" }).click()),
   ),
   "30k-keys-devices": keys("Devices"),
-  "30l-keys-devices-remove": keys("Devices", (page) => page.getByRole("button", { name: "Remove" }).click()),
-  "30m-keys-link": keys("Devices", (page) => page.getByRole("button", { name: "Link a computer" }).click()),
-  "30n-keys-link-code": keys(
-    "Devices",
-    then((page) => page.getByRole("button", { name: "Link a computer" }).click(), async (page) => {
-      await page.getByLabel("The text from the other computer").fill("waxwing-link:abc");
-      await page.keyboard.press("Tab");
-      await page.keyboard.press("Enter");
-      await page.getByLabel("The four digits").waitFor();
-    }),
+  "30l-keys-devices-remove": keys("Devices", press("Remove Travel laptop")),
+  "30m-keys-link": keys("Devices", press("Link a computer …")),
+  "30n-keys-link-code": keys("Devices", accepted()),
+  "30o-keys-link-invalid": keys("Devices", then(press("Link a computer …"), (page) => page.getByLabel("The text from the other computer").fill("waxwing"), press("Continue"))),
+  "30p-keys-link-wrong-code": keys("Devices", then(accepted(), confirmed("0000"))),
+  "30q-keys-link-given": keys("Devices", then(accepted(), confirmed("4711"))),
+  "30r-keys-link-failed": keys("Devices", then(accepted(), fake((shell) => shell.linkTo({ kind: "failed", failure: { kind: "linkEnded" } })))),
+  "30s-keys-devices-rename": keys("Devices", press("Rename Travel laptop")),
+  "30t-keys-devices-removed": keys("Devices", undefined, { scene: "removed" }),
+  "30u-keys-link-german": keys("Geräte", press("Computer verbinden …"), { query: "&language=de" }),
+  "30v-keys-link-code-german": keys(
+    "Geräte",
+    then(press("Computer verbinden …"), press("Kopiertes Bild verwenden"), (page) => page.getByLabel("Die vier Ziffern").waitFor()),
+    { query: "&language=de" },
   ),
-  "01b-link-here": { scene: "welcome", act: (page) => page.getByRole("button", { name: "Link to my other computer" }).click() },
-  "01c-link-here-shown": {
+  "01b-link-here": { scene: "welcome", act: press("Link to my other computer") },
+  "01c-link-here-shown": { scene: "welcome", act: invited },
+  "01d-link-here-code": { scene: "welcome", act: then(invited, fake((shell) => shell.linkTo({ kind: "code", code: "4711", endsAt: Date.now() + 250_000 }))) },
+  "01e-link-here-granted": { scene: "welcome", act: then(invited, fake((shell) => shell.linkTo({ kind: "granted", name: "alice" }))) },
+  "01f-link-here-failed": { scene: "welcome", act: then(invited, fake((shell) => shell.linkTo({ kind: "failed", failure: { kind: "linkOver" } }))) },
+  "01g-welcome-german": { scene: "welcome", query: "&language=de" },
+  "01h-link-here-german": {
     scene: "welcome",
-    act: then((page) => page.getByRole("button", { name: "Link to my other computer" }).click(), async (page) => {
-      await page.getByLabel("What to call this computer").fill("Workshop");
-      await page.getByLabel("Address of the relay").fill("https://relay.example");
-      await page.keyboard.press("Enter");
-      await page.getByRole("img", { name: "QR code of the link" }).waitFor();
+    query: "&language=de",
+    act: then(press("Mit meinem anderen Computer verbinden"), async (page) => {
+      await page.getByLabel("Wie dieser Computer heißen soll").fill("Werkstatt");
+      await page.getByRole("radio").last().click();
+      await press("Weiter")(page);
+      await page.getByRole("img", { name: "QR-Code der Verbindung" }).waitFor();
     }),
   },
+  "10b-removed": { scene: "removed" },
   "31-keys-contacts": keys("Contacts’ keys"),
   "31b-keys-contact": keys("Contacts’ keys", row(/^Bob/)),
   "31c-keys-contact-held": keys("Contacts’ keys", row(/^Clinic/)),
