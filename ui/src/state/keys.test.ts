@@ -53,6 +53,13 @@ test("asks for nothing that the shell does not grant the keys window", async () 
   await keys.rekey.confirm([]);
   await keys.rekey.goOn(strong);
   await keys.rekey.undo();
+  await keys.link.accept("waxwing-link:abc");
+  await keys.link.acceptQr("file");
+  await keys.link.acceptQr("clipboard");
+  await keys.link.confirm("4711", strong);
+  await keys.link.rename("id", "Desk");
+  await keys.link.remove("id", strong);
+  await keys.link.cancel();
   await keys.copy("text");
   keys.stillHere();
   await keys.lock();
