@@ -236,10 +236,14 @@ impl Window {
     /// Waits for the element that an XPath names. The face keeps nothing in the page that is not
     /// shown, but for its live region.
     pub async fn see(&self, xpath: &str) -> Result<WebElement> {
+        self.see_within(PATIENCE, xpath).await
+    }
+
+    async fn see_within(&self, patience: Duration, xpath: &str) -> Result<WebElement> {
         let found = self
             .driver
             .query(By::XPath(xpath.to_owned()))
-            .wait(PATIENCE, Duration::from_millis(50))
+            .wait(patience, Duration::from_millis(50))
             .first()
             .await;
         if let Ok(element) = found {
@@ -255,8 +259,13 @@ impl Window {
 
     /// Waits for a text anywhere on the screen.
     pub async fn see_text(&self, text: &str) -> Result<WebElement> {
-        self.see(&format!("//*[contains(normalize-space(.), {text:?})][not(self::script)][not(*[contains(normalize-space(.), {text:?})])]"))
-            .await
+        self.see(&said(text)).await
+    }
+
+    /// Waits for a text that comes with the next answer of the relay, which keeps a device that has
+    /// nothing to fetch waiting for half a minute.
+    pub async fn see_text_of_the_relay(&self, text: &str) -> Result<WebElement> {
+        self.see_within(PATIENCE * 3, &said(text)).await
     }
 
     /// Waits until an element is gone.
@@ -321,6 +330,38 @@ impl Window {
         Ok(())
     }
 
+    /// The window beside this one, once it is there.
+    pub async fn other_window(&self, main: &WindowHandle) -> Result<WindowHandle> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let all = self.driver.windows().await?;
+            if let Some(other) = all.into_iter().find(|window| window != main) {
+                return Ok(other);
+            }
+            ensure!(Instant::now() < deadline, "no second window opened");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Fails when the window that is driven may call this command of the shell.
+    pub async fn may_not_call(&self, command: &str) -> Result<()> {
+        let said = self
+            .driver
+            .execute_async(
+                "const done = arguments[arguments.length - 1];
+                 window.__TAURI_INTERNALS__.invoke(arguments[0], {})
+                   .then(() => done('allowed'), (why) => done(String(why)));",
+                vec![command.into()],
+            )
+            .await?
+            .convert::<String>()?;
+        ensure!(
+            said.contains("not allowed"),
+            "it may call {command}: {said}"
+        );
+        Ok(())
+    }
+
     /// A picture of the window as it stands on the screen.
     pub fn picture(&self, name: &str) -> Result<PathBuf> {
         picture(&self.activate()?, name)
@@ -352,7 +393,15 @@ impl Window {
     /// The number that the screen knows the visible window by.
     pub fn id(&self) -> Result<String> {
         let title = self.title();
-        visible(&title)?.with_context(|| format!("no window is called {title}"))
+        let deadline = Instant::now() + PATIENCE;
+        // The search ends early when some other window goes while it looks.
+        loop {
+            if let Some(id) = visible(&title)? {
+                return Ok(id);
+            }
+            ensure!(Instant::now() < deadline, "no window is called {title}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// `kill -9` of the app: no destructor runs, nothing is flushed.
@@ -422,6 +471,13 @@ pub fn row(parts: &[&str]) -> String {
 /// `XPath` of an element by its accessible name: its label or its text.
 pub fn named(element: &str, name: &str) -> String {
     format!("//{element}[@aria-label={name:?} or normalize-space(.)={name:?} or @title={name:?}]")
+}
+
+/// `XPath` of the innermost element that shows a text.
+fn said(text: &str) -> String {
+    format!(
+        "//*[contains(normalize-space(.), {text:?})][not(self::script)][not(*[contains(normalize-space(.), {text:?})])]"
+    )
 }
 
 /// A picture of the window with this number, which is in front.

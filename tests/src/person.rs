@@ -44,7 +44,8 @@ impl Window {
         self.finish_set_up().await
     }
 
-    async fn finish_set_up(&self) -> Result<()> {
+    /// From the choice of a passphrase to the open window.
+    pub async fn finish_set_up(&self) -> Result<()> {
         self.choose_passphrase().await?;
         self.keep_recovery_code().await?;
         self.begin().await

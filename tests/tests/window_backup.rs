@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use thirtyfour::prelude::*;
-use waxwing_tests::desk::{Desk, Window};
+use waxwing_tests::desk::Desk;
 use waxwing_tests::person::answer_picker;
 
 const NEW: &str = "copper heron waits beside slow water";
@@ -18,24 +18,11 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
     let place = desk.path().join("alice.waxwing-backup");
 
     // Commands that write belong to the keys window alone.
-    let refused = alice
-        .driver
-        .execute_async(
-            "const done = arguments[arguments.length - 1];
-             window.__TAURI_INTERNALS__.invoke('write_backup', {})
-               .then(() => done('allowed'), (why) => done(String(why)));",
-            vec![],
-        )
-        .await?
-        .convert::<String>()?;
-    ensure!(
-        refused.contains("not allowed"),
-        "the main window may: {refused}"
-    );
+    alice.may_not_call("write_backup").await?;
 
     let main = alice.driver.window().await?;
     alice.keys(Key::Control + Key::Shift + "k").await?;
-    let keys = other_window(&alice, &main).await?;
+    let keys = alice.other_window(&main).await?;
     alice.driver.switch_to_window(keys).await?;
     alice
         .see_text("The relay shows your card as it is here.")
@@ -104,16 +91,4 @@ async fn a_backup_is_written_in_one_window_and_restored_on_a_fresh_computer() ->
     fresh.see_text("localhost is reachable").await?;
     fresh.picture("restore-open")?;
     fresh.close().await
-}
-
-/// The window beside this one, once it is there.
-async fn other_window(alice: &Window, main: &WindowHandle) -> Result<WindowHandle> {
-    for _ in 0..100 {
-        let all = alice.driver.windows().await?;
-        if let Some(other) = all.into_iter().find(|window| window != main) {
-            return Ok(other);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    Err(anyhow::anyhow!("no second window")).context("the keys window did not open")
 }

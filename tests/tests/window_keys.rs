@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use arboard::{Clipboard, ImageData};
 use thirtyfour::prelude::*;
 use waxwing_tests::desk::{Desk, Window};
@@ -18,25 +18,11 @@ async fn the_passphrase_is_changed_and_the_code_tested_in_a_window_of_their_own(
     let words = alice.set_up_keeping_the_code("alice").await?;
 
     // Commands of the keys window are not the main window's to call.
-    let refused = alice
-        .driver
-        .execute_async(
-            "const done = arguments[arguments.length - 1];
-             window.__TAURI_INTERNALS__.invoke('change_passphrase',
-               { current: arguments[0], newPassphrase: 'x', althoughWeak: true })
-               .then(() => done('allowed'), (why) => done(String(why)));",
-            vec![PASSPHRASE.into()],
-        )
-        .await?
-        .convert::<String>()?;
-    ensure!(
-        refused.contains("not allowed"),
-        "the main window may: {refused}"
-    );
+    alice.may_not_call("change_passphrase").await?;
 
     let main = alice.driver.window().await?;
     alice.keys(Key::Control + Key::Shift + "k").await?;
-    let keys = other_window(&alice, &main).await?;
+    let keys = alice.other_window(&main).await?;
     alice.driver.switch_to_window(keys.clone()).await?;
     alice
         .see_text("The relay shows your card as it is here.")
@@ -228,7 +214,7 @@ fn copied() -> Option<String> {
 /// Opens the keys window at the passphrase.
 async fn passphrase_section(alice: &Window, main: &WindowHandle) -> Result<()> {
     alice.keys(Key::Control + Key::Shift + "k").await?;
-    let keys = other_window(alice, main).await?;
+    let keys = alice.other_window(main).await?;
     alice.driver.switch_to_window(keys).await?;
     alice
         .see_text("The relay shows your card as it is here.")
@@ -244,16 +230,4 @@ async fn lock(alice: &Window, main: &WindowHandle) -> Result<()> {
     alice.driver.switch_to_window(main.clone()).await?;
     alice.see_text("Waxwing is locked").await?;
     Ok(())
-}
-
-/// The window beside this one, once it is there.
-async fn other_window(alice: &Window, main: &WindowHandle) -> Result<WindowHandle> {
-    for _ in 0..100 {
-        let all = alice.driver.windows().await?;
-        if let Some(other) = all.into_iter().find(|window| window != main) {
-            return Ok(other);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    Err(anyhow::anyhow!("no second window")).context("the keys window did not open")
 }
