@@ -185,7 +185,12 @@ export const commands = {
 	devices: () => typedError<Device[], Failure>(__TAURI_INVOKE("devices")),
 	/**  Takes the text that a new computer shows. */
 	acceptLink: (text: string) => typedError<LinkStatus, Failure>(__TAURI_INVOKE("accept_link", { text })),
+	/**
+	 *  Lets the person pick a picture of the QR code that a new computer shows, and takes its text; none
+	 *  when none was picked.
+	 */
 	acceptLinkFile: () => typedError<LinkStatus | null, Failure>(__TAURI_INVOKE("accept_link_file")),
+	/**  Takes the text from the picture of a new computer's QR code that is on the clipboard. */
 	acceptLinkClipboard: () => typedError<LinkStatus, Failure>(__TAURI_INVOKE("accept_link_clipboard")),
 	/**  Gives the account to the new computer that shows this code. */
 	confirmLink: (code: string, passphrase: string) => typedError<LinkStatus, Failure>(__TAURI_INVOKE("confirm_link", { code, passphrase })),
@@ -618,9 +623,10 @@ limit: number } |
 { kind: "linkCode"; 
 /**  How often one may still try; at 0 the link is ended. */
 tries: number } | 
+/**  A name of a computer is empty, or longer than 64 bytes. */
+{ kind: "deviceNameInvalid" } | 
 /**  Another computer of the account removed this one from it. */
 { kind: "deviceRemoved" } | 
-{ kind: "deviceNameInvalid" } | 
 /**  More computers than one account may have. */
 { kind: "tooManyDevices"; 
 /**  The most. */
