@@ -281,7 +281,7 @@ impl App {
         }
         let app = self.clone();
         self.spawn(async move {
-            let taken_back = async { take_back(&app.lines().await?, copies).await };
+            let taken_back = async { take_all_back(&app.lines().await?, copies).await };
             if let Err(failure) = taken_back.await {
                 tracing::info!(%failure, "another computer may show what was not sent");
             }

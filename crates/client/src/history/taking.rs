@@ -119,7 +119,6 @@ impl App {
 
     /// Fetches, opens and merges one part, and keeps that it was.
     async fn take_part(&self, taken: &TakenIn, file: &Attachment) -> Result<(), Failure> {
-        let files = self.files().await?;
         let sealed = SealedFile {
             id: file.id,
             length: file.length,
@@ -129,12 +128,13 @@ impl App {
         if sealed.length > MAX_PART_BYTES {
             return Err(Failure::Corrupt);
         }
-        if !files.has(file.id) {
+        if !self.files().await?.has(file.id) {
             let stop = self.transfers.begin(file.id, file.sealed_length);
-            let fetched = self.fetch("history", &files, &sealed, &stop).await;
+            let fetched = self.fetch("history", &sealed, &stop).await;
             self.transfers.end(&file.id);
             fetched?;
         }
+        let files = self.files().await?;
         let signer = self.signer().ok_or(Failure::Locked)?;
         let me = merge::Here {
             account: signer.account,
@@ -270,7 +270,7 @@ impl Intake<'_> {
                 file,
                 offset,
                 bytes,
-            } => return keep_piece(self.files, &file, offset, &bytes),
+            } => return self.keep_piece(&file, offset, &bytes),
             Item::Settings(bytes) => self.settings = Some(bytes),
             row => self.batch.push(row),
         }
@@ -278,6 +278,27 @@ impl Intake<'_> {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Adds a piece to a file that is not here whole. One that does not fit is left: the file may have
+    /// been fetched from the relay meanwhile, and can be.
+    fn keep_piece(&self, file: &SealedFile, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+        let files = self.files;
+        if files.has(file.id) || files.fetched_length(file.id)? != offset {
+            return Ok(());
+        }
+        files.append_fetched(file.id, offset, bytes)?;
+        let end = offset + bytes.len() as u64;
+        if end < file.sealed_length {
+            return Ok(());
+        }
+        match files.finish_fetched(file, &mut self.app.chance.draw()) {
+            Err(VaultError::Stream(_)) => {
+                tracing::warn!("a file of a history is not the one that its message names");
+                Ok(())
+            }
+            other => Ok(other?),
+        }
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
@@ -292,22 +313,4 @@ impl Intake<'_> {
                 .try_for_each(|item| merge::take_in(tx, item, me))
         })?)
     }
-}
-
-/// Adds a piece to a file that is not here whole. One that does not fit is left: the file may have been
-/// fetched from the relay meanwhile, and can be.
-fn keep_piece(files: &Files, file: &SealedFile, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
-    if files.has(file.id) || files.fetched_length(file.id)? != offset {
-        return Ok(());
-    }
-    files.append_fetched(file.id, offset, bytes)?;
-    if offset + bytes.len() as u64 == file.sealed_length
-        && let Err(error) = files.finish_fetched(file)
-    {
-        if !matches!(error, VaultError::Stream(_)) {
-            return Err(error.into());
-        }
-        tracing::warn!("a file of a history is not the one that its message names");
-    }
-    Ok(())
 }
