@@ -145,6 +145,8 @@ fn interface() -> Builder<tauri::Wry> {
             devices::confirm_link,
             devices::remove_device,
             devices::rename_device,
+            devices::histories,
+            devices::give_history,
         ])
         .events(collect_events![
             events::StageChanged,

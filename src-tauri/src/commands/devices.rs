@@ -5,7 +5,7 @@ use crate::clipboard::Copied;
 use crate::pictures;
 use tauri::{AppHandle, State};
 use waxwing_client::Failure;
-use waxwing_client::view::{Device, LinkInvitation, LinkStatus, RelayChoice, Stage};
+use waxwing_client::view::{Device, History, LinkInvitation, LinkStatus, RelayChoice, Stage};
 use zeroize::Zeroizing;
 
 /// Begins to link this new computer: what the other one is to read.
@@ -111,4 +111,21 @@ pub(crate) async fn rename_device(
     name: String,
 ) -> Result<Vec<Device>, Failure> {
     engine.rename_device(id, name).await
+}
+
+/// The histories that this computer gives to others of the account, and takes from them.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn histories(engine: Engine<'_>) -> Result<Vec<History>, Failure> {
+    engine.histories().await
+}
+
+/// Gives another computer of the account what this one remembers, once more.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn give_history(
+    engine: Engine<'_>,
+    device: String,
+) -> Result<Vec<History>, Failure> {
+    engine.give_history(device).await
 }

@@ -198,6 +198,10 @@ export const commands = {
 	removeDevice: (id: string, passphrase: string) => typedError<Device[], Failure>(__TAURI_INVOKE("remove_device", { id, passphrase })),
 	/**  Gives one of the account's computers another name here. */
 	renameDevice: (id: string, name: string) => typedError<Device[], Failure>(__TAURI_INVOKE("rename_device", { id, name })),
+	/**  The histories that this computer gives to others of the account, and takes from them. */
+	histories: () => typedError<History[], Failure>(__TAURI_INVOKE("histories")),
+	/**  Gives another computer of the account what this one remembers, once more. */
+	giveHistory: (device: string) => typedError<History[], Failure>(__TAURI_INVOKE("give_history", { device })),
 };
 
 /** Events */
@@ -271,7 +275,11 @@ export type ActivityKind =
 /**  Another device replaced the identity key first. */
 "renewalLost" | 
 /**  A revocation was made ahead, to be kept on paper. */
-"revocationExported";
+"revocationExported" | 
+/**  What is remembered here was given to another computer; `about` names it. */
+"historyGiven" | 
+/**  What another computer remembers was taken in; `about` names it. */
+"historyTaken";
 
 /**  One line of the list of what was done with the keys. */
 export type ActivityLine = {
@@ -708,6 +716,41 @@ export type Folder =
 /**  At the relay or beyond. */
 "sent";
 
+/**  What one computer of the account remembers, on its way to another one. */
+export type History = {
+	/**  The other computer's device id. */
+	device: string,
+	/**  What it is called here. */
+	name: string | null,
+	/**  This computer gives it; else it takes it in. */
+	isGiven: boolean,
+	/**  How far it is. */
+	state: HistoryState,
+};
+
+/**  How far a history is. */
+export type HistoryState = 
+/**  For the other computer, which has published no keys yet, or for the relay. */
+{ kind: "waiting" } | 
+/**  It is handed in, or fetched and taken in. */
+{ kind: "underway"; 
+/**  Bytes so far. */
+done: number; 
+/**  Bytes in all, as far as is known. */
+total: number } | 
+/**  The relay has all of it. */
+{ kind: "sent"; 
+/**  Since when. */
+since: number } | 
+/**  The computer that it was for has all of it. */
+{ kind: "done"; 
+/**  Since when. */
+since: number } | 
+/**  It cannot be taken in or delivered as it is; the computer that gives it can begin again. */
+{ kind: "failed"; 
+/**  Since when. */
+since: number };
+
 /**  How far an incoming envelope is. */
 export type IncomingState = 
 /**  Not yet opened by the person. */
@@ -876,7 +919,9 @@ reason: Reason } |
 /**  It was not fetched in time. */
 { kind: "expired" } | 
 /**  Taken back before it was fetched. */
-{ kind: "recalled" };
+{ kind: "recalled" } | 
+/**  Another of the account's computers sent it, and knows how far it is. */
+{ kind: "elsewhere" };
 
 /**  Part of a list. */
 export type Page<T> = {

@@ -40,6 +40,7 @@ import type {
   Device,
   LinkInvitation,
   LinkStatus,
+  History,
   RelayShows,
   PreflightCheck,
   Preflight,
@@ -90,6 +91,7 @@ export type {
   Device,
   LinkInvitation,
   LinkStatus,
+  History,
   RelayShows,
   PreflightCheck,
   Preflight,
@@ -227,6 +229,8 @@ export interface Port {
   confirmLink(code: string, passphrase: string): Promise<Result<LinkStatus>>; // three tries
   removeDevice(id: string, passphrase: string): Promise<Result<Device[]>>;
   renameDevice(id: string, name: string): Promise<Result<Device[]>>;
+  histories(): Promise<Result<History[]>>; // what goes to and comes from the account's other computers; after linkChanged
+  giveHistory(device: string): Promise<Result<History[]>>; // once more, from the beginning
   activity(cursor: string | null, limit: number): Promise<Result<Page<ActivityLine>>>; // newest first
   backups(): Promise<Result<BackupRow[]>>; // newest first
   writeBackup(): Promise<Result<BackupRow[] | null>>; // save dialog in Rust; null = cancelled there; answers when it was read back and counted

@@ -27,6 +27,7 @@ export type {
   FileView,
   Folder,
   IncomingState,
+  History,
   LinkStatus,
   OnboardingStep,
   OutgoingState,

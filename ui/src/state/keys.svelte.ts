@@ -42,13 +42,13 @@ export class Keys extends Frame {
       this.port.listen("stageChanged", () => this.ifOpen(() => this.#refresh())),
       this.port.listen("rekeyChanged", () => this.ifOpen(() => Promise.all([this.rekey.read(), this.renewal.read()]))),
       this.port.listen("backupChanged", () => this.ifOpen(() => this.backups.read())),
-      this.port.listen("linkChanged", () => this.ifOpen(() => this.link.readDevices())),
+      this.port.listen("linkChanged", () => this.ifOpen(() => Promise.all([this.link.readDevices(), this.link.readHistories()]))),
       this.port.listen("renewalChanged", () => this.ifOpen(() => Promise.all([this.renewal.read(), this.contacts.read()]))),
     ];
   }
 
   protected override async fill(): Promise<void> {
-    await Promise.all([super.fill(), this.vault.read(), this.rekey.read(), this.renewal.read(), this.link.readDevices(), this.activity.read(), this.backups.read()]);
+    await Promise.all([super.fill(), this.vault.read(), this.rekey.read(), this.renewal.read(), this.link.readDevices(), this.link.readHistories(), this.activity.read(), this.backups.read()]);
   }
 
   protected override empty(): void {

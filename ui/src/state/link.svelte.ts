@@ -1,20 +1,23 @@
 // The account's computers, and how far linking another one is, on either side.
-import type { Device, Failure, LinkInvitation, LinkStatus, Port, RelayChoice, Result } from "../ipc";
+import type { Device, Failure, History, LinkInvitation, LinkStatus, Port, RelayChoice, Result } from "../ipc";
 import { Reread } from "./reread";
 
-type Act = "begin" | "accept" | "file" | "clipboard" | "confirm" | "remove" | "rename";
+type Act = "begin" | "accept" | "file" | "clipboard" | "confirm" | "remove" | "rename" | "give";
 
 export class LinkState {
   status = $state.raw<LinkStatus>({ kind: "none" });
   /** What this new computer shows. */
   invitation = $state.raw<LinkInvitation | null>(null);
   devices = $state.raw<Device[] | null>(null);
+  /** What goes to and comes from the account's other computers. */
+  histories = $state.raw<History[]>([]);
   failure = $state.raw<Failure | null>(null);
   acting = $state<Act | null>(null);
 
   readonly #port: Port;
   readonly #reread: Reread<Result<LinkStatus>>;
   readonly #redevices: Reread<Result<Device[]>>;
+  readonly #rehistories: Reread<Result<History[]>>;
 
   constructor(port: Port) {
     this.#port = port;
@@ -31,6 +34,12 @@ export class LinkState {
         if (answer.status === "ok") this.devices = answer.data;
       },
     );
+    this.#rehistories = new Reread(
+      () => port.histories(),
+      (answer) => {
+        if (answer.status === "ok") this.histories = answer.data;
+      },
+    );
   }
 
   /** When the link is over, unless it comes further before. */
@@ -38,6 +47,7 @@ export class LinkState {
 
   read = () => this.#reread.now();
   readDevices = () => this.#redevices.now();
+  readHistories = () => this.#rehistories.now();
 
   /** Each answers the failure, for the form to show beside what was typed. */
   begin = (relay: RelayChoice, name: string) => this.#act("begin", this.#port.beginLink(relay, name), (made) => (this.invitation = made));
@@ -51,6 +61,7 @@ export class LinkState {
     this.#act("confirm", this.#port.confirmLink(code, passphrase), (status) => (this.status = status));
   remove = (id: string, passphrase: string) => this.#act("remove", this.#port.removeDevice(id, passphrase), (devices) => (this.devices = devices));
   rename = (id: string, name: string) => this.#act("rename", this.#port.renameDevice(id, name), (devices) => (this.devices = devices));
+  giveHistory = (device: string) => this.#act("give", this.#port.giveHistory(device), (histories) => (this.histories = histories));
 
   /** Ends a link, or puts away what became of the last one. */
   async cancel(): Promise<void> {
@@ -62,9 +73,11 @@ export class LinkState {
   clear(): void {
     this.#reread.forget();
     this.#redevices.forget();
+    this.#rehistories.forget();
     this.status = { kind: "none" };
     this.invitation = null;
     this.devices = null;
+    this.histories = [];
     this.failure = null;
     this.acting = null;
   }

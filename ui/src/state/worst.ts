@@ -11,6 +11,7 @@ const order: Record<OutgoingState["kind"], number> = {
   recalled: 6,
   atRelay: 7,
   fetched: 8,
+  elsewhere: 9,
 };
 
 export function worst(states: readonly OutgoingState[]): OutgoingState | null {

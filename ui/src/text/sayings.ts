@@ -82,6 +82,8 @@ export const activities: Record<ActivityKind, (about: string) => string> = {
   keyReset: m.did_keyReset,
   renewalLost: m.did_renewalLost,
   revocationExported: m.did_revocationExported,
+  historyGiven: m.did_historyGiven,
+  historyTaken: m.did_historyTaken,
 };
 
 type Of<U, K> = Extract<U, { kind: K }>;
@@ -153,6 +155,7 @@ export const outgoings: Says<OutgoingState> = {
   fetched: () => m.out_fetched(),
   expired: () => m.out_expired(),
   recalled: () => m.out_recalled(),
+  elsewhere: () => m.out_elsewhere(),
 };
 
 export const incomings: Says<IncomingState> = {

@@ -45,6 +45,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
       { id: hex(32, 16), name: "Travel laptop", this: false, addedAt: now - 12 * DAY, lastSeen: now - 5 * HOUR },
     ],
     link: { kind: "none" },
+    histories: [],
     activity: activityOf(now, scene === "many" ? 600 : 6),
     backups: empty ? [] : backupsOf(now),
     backupWork: null,

@@ -390,6 +390,15 @@ export class FakeShell implements Port {
     }, "open");
   renameDevice = (id: string, name: string) =>
     this.#answer("renameDevice", () => (this.world.devices = this.world.devices.map((device) => (device.id === id ? { ...device, name } : device))), "open");
+  histories = () => this.#answer("histories", () => this.world.histories, "open");
+  giveHistory = (device: string) =>
+    this.#answer("giveHistory", () => {
+      const name = this.world.devices.find(({ id }) => id === device)?.name ?? null;
+      const others = this.world.histories.filter((one) => one.device !== device);
+      this.world.histories = [...others, { device, name, isGiven: true, state: { kind: "waiting" } }];
+      this.#later(() => this.tell("linkChanged", {}));
+      return this.world.histories;
+    }, "open");
   /** Turns the link, as the other computer would. */
   linkTo = (status: LinkStatus) => void this.#linkTo(status);
   #linkTo(status: LinkStatus): LinkStatus {

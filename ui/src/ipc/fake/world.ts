@@ -1,5 +1,5 @@
 // What the fake shell keeps: the same nouns as the vault, with lively contents.
-import type { ActivityLine, BackupRow, BackupWork, ChosenBackup, Contact, Device, Draft, EnvelopeView, KeyRenewal, LinkStatus, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
+import type { ActivityLine, BackupRow, BackupWork, ChosenBackup, Contact, Device, Draft, EnvelopeView, KeyRenewal, History, LinkStatus, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
 
 export interface World {
   stage: Stage;
@@ -21,6 +21,7 @@ export interface World {
   renewal: KeyRenewal | null;
   devices: Device[];
   link: LinkStatus;
+  histories: History[];
   backups: BackupRow[];
   backupWork: BackupWork | null;
   /** What the person picks in the system's dialog. */
