@@ -148,21 +148,7 @@ impl App {
                         let own = tx.load::<OwnCard>(&())?.ok_or(Failure::NotFound)?;
                         let version = own_card(&own)?.body().version;
                         let is_own = account == me.account;
-                        let (devices, body) = if is_own {
-                            let share = Body::KeyShare {
-                                version,
-                                account: seed,
-                            };
-                            (Devices::AllBut(me.device), share)
-                        } else {
-                            (Devices::All, Body::KeyNotice { version })
-                        };
-                        let word = Word {
-                            to: account,
-                            devices,
-                            body,
-                            files: &[],
-                        };
+                        let word = word_of_key(account, &me, version, seed);
                         let to = match seal_word(tx, word, &me, &key, now, &mut seal_rng) {
                             // Another computer that was off for long; it is tried again.
                             Err(Failure::Relay { .. }) if is_own => Vec::new(),
@@ -194,6 +180,22 @@ impl App {
         }
         self.tell(Change::Renewal);
         Ok(())
+    }
+}
+
+/// What somebody is told of the new key: the account's other devices get it, others learn of it.
+fn word_of_key(to: AccountId, me: &Me, version: u64, account: AccountSeed) -> Word<'static> {
+    let (devices, body) = if to == me.account {
+        let share = Body::KeyShare { version, account };
+        (Devices::AllBut(me.device), share)
+    } else {
+        (Devices::All, Body::KeyNotice { version })
+    };
+    Word {
+        to,
+        devices,
+        body,
+        files: &[],
     }
 }
 
