@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use waxwing_client::Failure;
 use waxwing_client::qr::Picture;
-use waxwing_client::view::{
-    EvidenceKind, LinkInvitation, LinkStatus, OutgoingState, Qr, RelayShows, Stage,
-};
+use waxwing_client::view::{EvidenceKind, LinkStatus, OutgoingState, Qr, RelayShows, Stage};
 use waxwing_crypto::link::LinkText;
 use waxwing_relay::clock::{Clock, ManualClock, SystemClock};
 use waxwing_tests::cutter::Cutter;

@@ -71,6 +71,7 @@ fn envelope(number: u64, sender: AccountId, me: AccountId) -> Message {
         sender,
         sender_device: DeviceId::new([7; 16]),
         recipients: vec![Party {
+            is_copy: false,
             account: me,
             card_version: 1,
             deliveries: Vec::new(),
