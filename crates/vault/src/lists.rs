@@ -64,7 +64,9 @@ fn place(message: &Message, name: &[u8], tx: &mut Tx<'_>) -> Result<Vec<u8>, Vau
         let number = tx.keys().open(trees::PLACED, SCHEMA, &placed, &stored)?;
         return Ok(number.to_vec());
     }
-    let number = next_number(message, tx)?.to_be_bytes();
+    let number = next_number(message, tx)?;
+    tx.placed_at(message.mailbox, number);
+    let number = number.to_be_bytes();
     let sealed = tx.seal_small(trees::PLACED, &placed, &number)?;
     tx.changes_mut().put(trees::PLACED, placed, sealed);
     Ok(number.to_vec())
@@ -120,10 +122,12 @@ fn next_number(message: &Message, tx: &Tx<'_>) -> Result<u64, VaultError> {
     let engine = tx.changes().engine();
     let tree = message.mailbox.places();
     let last = engine.page(tree, &[], None, Order::NewestFirst, 1)?;
-    let after = match last.first() {
+    let stored = match last.first() {
         None => 0,
         Some((key, _)) => number_of(key)?.saturating_add(1),
     };
+    // Also behind what was added in this very commit.
+    let after = stored.max(tx.after_last_place(message.mailbox));
     free_from(message.mailbox, after.max(time_number(message)), tx)
 }
 

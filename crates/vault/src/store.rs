@@ -208,6 +208,8 @@ pub struct Tx<'a> {
     rng: &'a mut dyn CryptoRng,
     carriage: CarriageTx<'a>,
     activity_tail: Option<(u64, Digest)>,
+    /// The number after the last place that this commit gave at the end of each list.
+    after_last: [u64; 2],
 }
 
 impl<'a> Tx<'a> {
@@ -217,6 +219,7 @@ impl<'a> Tx<'a> {
             rng,
             carriage: CarriageTx::new(Changes::new(current)),
             activity_tail: None,
+            after_last: [0; 2],
         }
     }
 
@@ -344,6 +347,23 @@ impl<'a> Tx<'a> {
 
     pub(crate) fn changes_mut(&mut self) -> &mut Changes<'a> {
         self.carriage.changes_mut()
+    }
+
+    pub(crate) fn after_last_place(&self, list: MailBox) -> u64 {
+        let [inbox, sent] = self.after_last;
+        match list {
+            MailBox::Inbox => inbox,
+            MailBox::Sent => sent,
+        }
+    }
+
+    pub(crate) fn placed_at(&mut self, list: MailBox, number: u64) {
+        let [inbox, sent] = &mut self.after_last;
+        let after = match list {
+            MailBox::Inbox => inbox,
+            MailBox::Sent => sent,
+        };
+        *after = number.saturating_add(1);
     }
 
     /// Seals an index value for its place.

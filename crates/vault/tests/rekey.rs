@@ -456,7 +456,7 @@ fn after_a_crash_it_goes_on_where_it_was_or_is_undone() {
     let (mut open, old_code) = home.create();
     fill(&open, &mut home.rng);
     begin(&mut open, &mut home.rng);
-    for _ in 0..10 {
+    for _ in 0..11 {
         open.step_rekey(&mut home.rng).unwrap();
     }
     let far = open.rekey().unwrap();
