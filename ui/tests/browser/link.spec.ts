@@ -1,7 +1,7 @@
 // Linking computers, on the old one and the new one: with the keyboard alone, with what goes wrong, and given up at each step.
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LinkStatus } from "../../src/ipc";
+import type { Device, History, LinkStatus } from "../../src/ipc";
 import { tabTo } from "./keyboard";
 import { raise, type Stage } from "./stage";
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-type Fake = { linkTo: (status: LinkStatus) => void; calls: string[] };
+type Fake = { linkTo: (status: LinkStatus) => void; historyTo: (history: History) => void; calls: string[]; world: { devices: Device[] } };
 /** What the other computer does. */
 const linkTo = (page: Page, status: LinkStatus) => page.evaluate((to) => (window as unknown as { waxwingFake: Fake }).waxwingFake.linkTo(to), status);
 const calls = (page: Page, name: string) =>
@@ -100,6 +100,33 @@ test("the old computer takes the text, the code and the passphrase, and lists th
   await page.keyboard.press("Control+2");
   await page.getByRole("button", { name: "Remove Workshop" }).waitFor();
   expect(await page.getByText("Workshop is linked").count()).toBe(0);
+  expect(stage.violations).toEqual([]);
+});
+
+test("how far a history is stands beside the new computer, and it is sent again when it did not arrive", async () => {
+  const page = await accepted();
+  await page.keyboard.insertText("4711");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(opensVault);
+  await page.keyboard.press("Enter");
+  const workshop = page.getByRole("list", { name: "Devices" }).getByRole("listitem").filter({ hasText: "Workshop" });
+  const line = "Contacts and messages on their way: 2.4 MB of 9.8 MB.";
+  await workshop.getByText(line).waitFor();
+  expect(await workshop.getByRole("progressbar", { name: line }).getAttribute("aria-valuenow")).toBe("24");
+  const device = await page.evaluate(() => (window as unknown as { waxwingFake: Fake }).waxwingFake.world.devices.at(-1)?.id ?? "");
+  const to = (state: History["state"]) =>
+    page.evaluate(
+      (turned) => void (window as unknown as { waxwingFake: Fake }).waxwingFake.historyTo(turned),
+      { device, name: "Workshop", isGiven: true, state },
+    );
+  await to({ kind: "failed", since: await inPage(page, 0) });
+  await workshop.getByText("Your contacts and messages did not get there.").waitFor();
+  await tabTo(page, /^Send again to Workshop/);
+  await page.keyboard.press("Enter");
+  await workshop.getByText("as soon as it has published its keys").waitFor();
+  await to({ kind: "done", since: await inPage(page, 0) });
+  await workshop.getByText("Has had your contacts and messages since").waitFor();
+  expect(await calls(page, "giveHistory")).toBe(1);
   expect(stage.violations).toEqual([]);
 });
 

@@ -45,7 +45,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
       { id: hex(32, 16), name: "Travel laptop", this: false, addedAt: now - 12 * DAY, lastSeen: now - 5 * HOUR },
     ],
     link: { kind: "none" },
-    histories: [],
+    histories: [{ device: hex(32, 16), name: "Travel laptop", isGiven: true, state: { kind: "done", since: now - 12 * DAY } }],
     activity: activityOf(now, scene === "many" ? 600 : 6),
     backups: empty ? [] : backupsOf(now),
     backupWork: null,

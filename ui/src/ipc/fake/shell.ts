@@ -1,5 +1,5 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
-import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, LinkStatus, Page, Port, Preflight, QrComparison, RekeyState, RelayChoice, RenewalKind, Result, Settings, Stage } from "../port";
+import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, History, LinkStatus, Page, Port, Preflight, QrComparison, RekeyState, RelayChoice, RenewalKind, Result, Settings, Stage } from "../port";
 import { hex, keyCode, leftTheOutbox, messageOf, partyOf, qrRows, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
@@ -378,6 +378,7 @@ export class FakeShell implements Port {
       }
       if (passphrase !== this.world.passphrase) throw fail({ kind: "wrongPassphrase" });
       this.world.devices = [...this.world.devices, { id: hex(33, 16), name: "Workshop", this: false, addedAt: Date.now(), lastSeen: Date.now() }];
+      this.historyTo({ device: hex(33, 16), name: "Workshop", isGiven: true, state: { kind: "underway", done: 2_400_000, total: 9_800_000 } });
       this.#note("deviceLinked", "Workshop");
       return this.#linkTo({ kind: "given", device: "Workshop" });
     }, "open");
@@ -394,11 +395,15 @@ export class FakeShell implements Port {
   giveHistory = (device: string) =>
     this.#answer("giveHistory", () => {
       const name = this.world.devices.find(({ id }) => id === device)?.name ?? null;
-      const others = this.world.histories.filter((one) => one.device !== device);
-      this.world.histories = [...others, { device, name, isGiven: true, state: { kind: "waiting" } }];
-      this.#later(() => this.tell("linkChanged", {}));
-      return this.world.histories;
+      return this.historyTo({ device, name, isGiven: true, state: { kind: "waiting" } });
     }, "open");
+  /** Turns a history, as the relay or the other computer would. */
+  historyTo = (history: History): History[] => {
+    const others = this.world.histories.filter(({ device }) => device !== history.device);
+    this.world.histories = [...others, history];
+    this.#later(() => this.tell("linkChanged", {}));
+    return this.world.histories;
+  };
   /** Turns the link, as the other computer would. */
   linkTo = (status: LinkStatus) => void this.#linkTo(status);
   #linkTo(status: LinkStatus): LinkStatus {
