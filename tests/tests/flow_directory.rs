@@ -228,13 +228,16 @@ async fn codes_that_differ_hold_sending_until_the_person_decides() {
     let held = alice.send(&[&to_bob], "Held").await;
     let account = to_bob.clone();
     assert_eq!(held, Err(Failure::ContactHeld { account }));
-    // Something else passes, so the outbox had its turn.
+    // Trying again does not decide. Something else passes, so the outbox had its turn.
     let me = alice.account().await;
-    let passes = alice.send(&[&me], "To myself").await.unwrap();
-    alice.until_fetched(&passes).await;
-    let state = alice.state(&waiting).await;
-    let reason = Reason::RecipientDiffers;
-    assert_eq!(state, OutgoingState::NeedsYou { reason });
+    for again in [None, Some(waiting.clone())] {
+        alice.try_now(again).await.unwrap();
+        let passes = alice.send(&[&me], "To myself").await.unwrap();
+        alice.until_fetched(&passes).await;
+        let state = alice.state(&waiting).await;
+        let reason = Reason::RecipientDiffers;
+        assert_eq!(state, OutgoingState::NeedsYou { reason });
+    }
 
     let same = alice.mark_compared(to_bob.clone(), true).await.unwrap();
     let states = (same.compared, same.held);

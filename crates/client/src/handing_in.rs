@@ -39,7 +39,7 @@ pub(crate) async fn hand_in(app: &App, row: Outgoing) {
     let id = row.id;
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
-        ended = try_row(app, row) => ended,
+        ended = try_head(app, row) => ended,
     };
     held(&app.sending).0.remove(&id);
     if let Err(failure) = ended {
@@ -56,6 +56,18 @@ pub(crate) async fn hand_in(app: &App, row: Outgoing) {
     app.tell(Change::Status);
     if app.known().store.is_none() {
         app.tell(Change::Stage);
+    }
+}
+
+/// Tries what is still the head of its lane, and may leave: who holds it back or takes it out says so on
+/// the disk first, and then stops what is under way.
+async fn try_head(app: &App, row: Outgoing) -> Result<(), Failure> {
+    let carriage = app.carriage().ok_or(Failure::Locked)?;
+    let (id, lane) = (row.id, row.lane);
+    let head = blocking(move || Ok(carriage.head(&lane)?)).await?;
+    match head {
+        Some(head) if head.id == id && app.may_leave(&head) => try_row(app, head).await,
+        _ => Ok(()),
     }
 }
 
@@ -249,9 +261,17 @@ impl App {
 
     async fn change_row(&self, row: Outgoing) -> Result<(), Failure> {
         let carriage = self.carriage().ok_or(Failure::Locked)?;
-        let changed =
-            blocking(move || carriage.commit(|tx| Ok::<_, Failure>(tx.update(&row)?))).await;
-        match changed {
+        let changed = blocking(move || {
+            carriage.commit(|tx| {
+                let now = tx.present(&row)?.ok_or(Failure::NotFound)?;
+                // Held back meanwhile: how a try ended does not let go of it.
+                if now.state == OutgoingState::Held {
+                    return Ok(());
+                }
+                Ok::<_, Failure>(tx.update(&row)?)
+            })
+        });
+        match changed.await {
             // Cancelled meanwhile.
             Err(Failure::NotFound) => Ok(()),
             other => other,

@@ -54,24 +54,20 @@ pub(crate) async fn run(app: App) {
                 .unwrap_or_default();
             let now = app.now();
             for head in heads {
-                if busy.contains(&head.lane) || app.seals_again(&head.lane) {
+                if busy.contains(&head.lane) || !app.may_leave(&head) {
                     continue;
                 }
-                match head.state {
-                    OutgoingState::NeedsYou | OutgoingState::Held => {}
-                    _ if head.next_try > now => {
-                        wait = wait.min(Duration::from_secs(head.next_try - now));
-                    }
-                    _ => {
-                        busy.insert(head.lane);
-                        let app = app.clone();
-                        senders.spawn(async move {
-                            let lane = head.lane;
-                            hand_in(&app, head).await;
-                            lane
-                        });
-                    }
+                if head.next_try > now {
+                    wait = wait.min(Duration::from_secs(head.next_try - now));
+                    continue;
                 }
+                busy.insert(head.lane);
+                let app = app.clone();
+                senders.spawn(async move {
+                    let lane = head.lane;
+                    hand_in(&app, head).await;
+                    lane
+                });
             }
         }
         tokio::select! {
@@ -92,7 +88,8 @@ pub(crate) async fn run(app: App) {
 }
 
 impl App {
-    /// Tries the outbox now: one message's lanes, or all of them.
+    /// Tries the outbox now: one message's lanes, or all of them. What is held back for a person's key
+    /// waits on.
     ///
     /// # Errors
     /// [`Failure::DiskFull`].
@@ -104,6 +101,7 @@ impl App {
             .map(|(_, message)| message);
         let store = self.known().store.clone();
         self.reset(move |row| match (&only, &store) {
+            _ if row.state == OutgoingState::Held => false,
             (None, _) => true,
             (Some(only), Some(store)) => addressee(store, row)
                 .ok()
@@ -131,8 +129,7 @@ impl App {
         blocking(move || {
             let rows = carriage.in_lane(&store.lane(&account)?)?;
             carriage.commit(|tx| {
-                for mut row in rows {
-                    app.stop_sending(&row);
+                for mut row in rows.clone() {
                     row.state = OutgoingState::Held;
                     row.reason = Some(code(why));
                     match tx.update(&row) {
@@ -142,7 +139,11 @@ impl App {
                     }
                 }
                 Ok::<_, Failure>(())
-            })
+            })?;
+            for row in &rows {
+                app.stop_sending(row);
+            }
+            Ok(())
         })
         .await?;
         self.tell(Change::Envelopes {
@@ -178,18 +179,17 @@ impl App {
             return Ok(());
         };
         blocking(move || {
-            let rows: Vec<Outgoing> = carriage
-                .outbox()?
-                .into_iter()
-                .filter(|row| which(row))
-                .collect();
+            let rows = carriage.outbox()?;
             carriage.commit(|tx| {
-                for mut row in rows {
+                for row in rows {
+                    // Taken out of its lane or held back meanwhile: nothing to reset.
+                    let Some(mut row) = tx.present(&row)?.filter(|row| which(row)) else {
+                        continue;
+                    };
                     row.state = OutgoingState::Queued;
                     row.next_try = 0;
                     row.attempts = 0;
-                    // Taken out of its lane meanwhile: nothing to reset.
-                    let _ = tx.update(&row);
+                    tx.update(&row)?;
                 }
                 Ok::<_, Failure>(())
             })
@@ -212,9 +212,11 @@ impl Inner {
         }
     }
 
-    /// Whether a lane holds what replaced keys signed: it waits until that is sealed again.
-    fn seals_again(&self, lane: &LaneId) -> bool {
-        self.known().seals_again.contains(lane)
+    /// Whether the head of a lane may be handed in: nobody has to decide about it, and it was not signed
+    /// by replaced keys, so that it waits until it is sealed again.
+    pub(crate) fn may_leave(&self, head: &Outgoing) -> bool {
+        let waits = matches!(head.state, OutgoingState::NeedsYou | OutgoingState::Held);
+        !waits && !self.known().seals_again.contains(&head.lane)
     }
 }
 

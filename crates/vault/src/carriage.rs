@@ -276,21 +276,30 @@ impl<'a> CarriageTx<'a> {
         Ok(row.position)
     }
 
+    /// A submission as it is now, for who read it before; none when it is not in the outbox any more.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn present(&self, row: &Outgoing) -> Result<Option<Outgoing>, VaultError> {
+        let key = lane_key(&self.changes.lane(&row.lane), row.position);
+        let there: Option<Outgoing> = self.load(OUTBOX, &key)?;
+        Ok(there.filter(|there| there.id == row.id))
+    }
+
     /// Writes the new state of a submission.
     ///
     /// # Errors
     /// [`VaultError::Missing`] when it is not in the outbox (any more).
     pub fn update(&mut self, row: &Outgoing) -> Result<(), VaultError> {
-        let lane = self.changes.lane(&row.lane);
-        let key = lane_key(&lane, row.position);
-        let there: Option<Outgoing> = self.load(OUTBOX, &key)?;
-        if there.is_none_or(|there| there.id != row.id) {
+        if self.present(row)?.is_none() {
             return Err(VaultError::Missing(OUTBOX));
         }
+        let lane = self.changes.lane(&row.lane);
         let row = Outgoing {
             lane,
             ..row.clone()
         };
+        let key = lane_key(&lane, row.position);
         self.changes.put(OUTBOX, key, encode(&row)?);
         Ok(())
     }

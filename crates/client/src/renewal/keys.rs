@@ -169,11 +169,12 @@ fn adopt(app: &Inner, open: &Open) -> Result<(), Failure> {
     if row.is_followed {
         return Ok(());
     }
+    keep_back(app, &store, &row.lanes)?;
     // What is under way was signed by the old key.
     for row in carriage.outbox()? {
         app.stop_sending(&row);
     }
-    keep_back(app, &store, &row.lanes)
+    Ok(())
 }
 
 /// Everything that the old keys signed and that nobody has fetched, and everybody who is told: the
