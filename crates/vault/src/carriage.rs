@@ -14,6 +14,7 @@ use waxwing_wire::ids::{EnvelopeId, MailboxId};
 
 use crate::changes::Changes;
 use crate::engine::{Op, all_rows};
+use crate::keys::decode;
 use crate::rows::LaneId;
 use crate::rows::{Incoming, Outgoing, OutgoingId, OwedAck, Place, Relay, Watch};
 use crate::shared::Shared;
@@ -495,11 +496,4 @@ pub(crate) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, VaultError> {
     ciborium::into_writer(row, &mut out)
         .map_err(|_| VaultError::Corrupt("row cannot be written"))?;
     Ok(out)
-}
-
-pub(crate) fn decode<T: DeserializeOwned>(
-    tree: &'static str,
-    value: &[u8],
-) -> Result<T, VaultError> {
-    ciborium::from_reader(value).map_err(|_| VaultError::DoesNotOpen(tree))
 }

@@ -210,10 +210,13 @@ pub(crate) fn encode<T: serde::Serialize>(row: &T) -> Result<Zeroizing<Vec<u8>>,
     Ok(out)
 }
 
-/// A row from bytes that were just opened.
+/// A row from its bytes.
 pub(crate) fn decode<T: serde::de::DeserializeOwned>(
     tree: &'static str,
     bytes: &[u8],
 ) -> Result<T, VaultError> {
-    ciborium::from_reader(bytes).map_err(|_| VaultError::DoesNotOpen(tree))
+    // Texts pass through the scratch, which would stay on the stack if the library made it.
+    let mut scratch = Zeroizing::new([0; 4096].to_vec());
+    ciborium::de::from_reader_with_buffer(bytes, &mut scratch)
+        .map_err(|_| VaultError::DoesNotOpen(tree))
 }

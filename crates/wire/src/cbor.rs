@@ -7,11 +7,14 @@
 //! (docs/protocol.md, "Conventions").
 
 pub use ciborium::Value;
+use zeroize::Zeroizing;
 
 /// The lowest integer label that a reader may skip when it does not know it.
 pub const FIRST_OPTIONAL_LABEL: i64 = 100;
 
 const MAX_DEPTH: usize = 12;
+/// Bytes of a text or byte string that are read at once.
+const SCRATCH: usize = 4096;
 
 /// Bytes that are not the structure which they should be. Carries no content, safe to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,28 +97,36 @@ pub fn decode(bytes: &[u8], limit: usize) -> Result<Value, ShapeError> {
         return Err(ShapeError::TooLarge { limit });
     }
     let mut rest = bytes;
-    let value: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
+    // Texts pass through the scratch, which would stay on the stack if the library made it.
+    let mut scratch = Zeroizing::new([0; SCRATCH].to_vec());
+    let value: Value = ciborium::de::from_reader_with_buffer(&mut rest, &mut scratch)
         .map_err(|_| ShapeError::Malformed)?;
     if !rest.is_empty() {
         return Err(ShapeError::Malformed);
     }
-    check(&value)?;
+    check(&value, MAX_DEPTH)?;
     if encode(&value) != bytes {
         return Err(ShapeError::NotDeterministic);
     }
     Ok(value)
 }
 
-fn check(value: &Value) -> Result<(), ShapeError> {
+/// Only what is used here, in containers at most `deeper` deep.
+fn check(value: &Value, deeper: usize) -> Result<(), ShapeError> {
+    let within = || deeper.checked_sub(1).ok_or(ShapeError::Malformed);
     match value {
         Value::Float(_) => Err(ShapeError::Malformed),
-        Value::Array(items) => items.iter().try_for_each(check),
-        Value::Tag(_, inner) => check(inner),
+        Value::Array(items) => {
+            let deeper = within()?;
+            items.iter().try_for_each(|item| check(item, deeper))
+        }
+        Value::Tag(_, inner) => check(inner, within()?),
         Value::Map(entries) => {
+            let deeper = within()?;
             let mut last: Option<Vec<u8>> = None;
             for (key, item) in entries {
-                check(key)?;
-                check(item)?;
+                check(key, deeper)?;
+                check(item, deeper)?;
                 let encoded = encode(key);
                 if last.is_some_and(|last| last >= encoded) {
                     return Err(ShapeError::NotDeterministic);
@@ -341,6 +352,9 @@ mod tests {
             Err(ShapeError::TooLarge { limit: 1 })
         );
         assert!(decode(&[0x81; 64], 100).is_err(), "deep nesting");
+        let nested = |depth| [vec![0x81; depth], vec![0]].concat();
+        assert!(decode(&nested(MAX_DEPTH), 100).is_ok(), "as deep as may be");
+        assert!(decode(&nested(MAX_DEPTH + 1), 100).is_err(), "deeper");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use waxwing_wire::ids::{AccountId, AttachmentId};
 use super::read::{Visitor, walk};
 use super::stream::{In, Sealed, stream_header};
 use super::{BackupFile, BackupProgress, BackupWatcher, Contents, place};
-use crate::carriage::{decode as decode_carried, encode as encode_carried, lane_key};
+use crate::carriage::{encode as encode_carried, lane_key};
 use crate::engine::{Op, SledEngine};
 use crate::files::{AtRest, Writer, random};
 use crate::folder::{self, Folder};
@@ -359,7 +359,7 @@ impl Filling<'_> {
             match item {
                 Item::Row(tree, plain) => put(&mut tx, tree, &plain, self.backup, &made.header)?,
                 Item::Carried(OUTBOX, _, value) => {
-                    let mut row: Outgoing = decode_carried(OUTBOX, &value)?;
+                    let mut row: Outgoing = decode(OUTBOX, &value)?;
                     // One that nobody knows keeps its name: it stays a lane, and its order stays.
                     row.lane = *self.lanes.get(&row.lane).unwrap_or(&row.lane);
                     let key = lane_key(&row.lane, row.position);

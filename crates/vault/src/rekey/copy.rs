@@ -18,10 +18,10 @@ use waxwing_crypto::vault_header::Keyring;
 use super::mirror::{Mirror, OldRow};
 use super::trees::{FOLLOWED, LAST};
 use super::{RekeyProgress, files, journal};
-use crate::carriage::{decode, encode, lane_key};
+use crate::carriage::{encode, lane_key};
 use crate::engine::{Change, Engine, Op, Order, SledEngine};
 use crate::folder::Folder;
-use crate::keys::{self, Keys, Opened};
+use crate::keys::{Keys, Opened, decode};
 use crate::rows::{Contact, LaneId, MailBox, Message, Outgoing, PrekeySecret, Row};
 use crate::shared::{Current, Shared};
 use crate::steps::{Step, reached};
@@ -240,7 +240,7 @@ impl Under {
             )?;
             for (key, stored) in &rows {
                 let plain = old.keys.open(Contact::TREE, Contact::SCHEMA, key, stored)?;
-                let contact: Contact = keys::decode(Contact::TREE, &plain)?;
+                let contact: Contact = decode(Contact::TREE, &plain)?;
                 lanes.insert(
                     store::lane(&old.keys, &contact.account)?,
                     store::lane(&self.keys, &contact.account)?,
@@ -265,7 +265,7 @@ impl Under {
                 let plain = old
                     .keys
                     .open(Message::TREE, Message::SCHEMA, &key, &stored)?;
-                let message: Message = keys::decode(Message::TREE, &plain)?;
+                let message: Message = decode(Message::TREE, &plain)?;
                 for party in &message.recipients {
                     if store::lane(&old.keys, &party.account)? == row.lane {
                         return store::lane(&self.keys, &party.account);

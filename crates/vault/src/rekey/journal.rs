@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::trees::FOLLOWED;
-use crate::carriage::{decode, encode};
+use crate::carriage::encode;
 use crate::engine::{Change, Engine, Op, Order};
+use crate::keys::decode;
 use crate::trees::JOURNAL;
 use crate::{VaultError, engine::Raw};
 
