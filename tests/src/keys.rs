@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
 
+use ed25519_dalek::Signer as _;
 use waxwing_client::Failure;
 use waxwing_client::view::{ActivityKind, ComparedState, RelayShows, RenewalState, ToldState};
 
-use crate::engine::Engine;
+use waxwing_wire::card::{Card, CardBody, VerifiedCard, bytes_to_sign};
+use waxwing_wire::cose::Sign1;
+use waxwing_wire::cose_key::Suite;
+
+use crate::engine::{Engine, Street};
 
 impl Engine {
     /// Waits until the replacement of the keys has come so far.
@@ -93,4 +98,22 @@ impl Engine {
         let code = self.me().await.unwrap().own_code.concat();
         code[code.len() - 4..].to_owned()
     }
+}
+
+/// A card of somebody whose Waxwing is closed, signed over this one with her own key, that allows a weaker
+/// suite than it: what no Waxwing makes.
+pub fn weaker(street: &Street, name: &str, than: &VerifiedCard) -> Card {
+    let key = street.with_vault(name, |open| {
+        ed25519_dalek::SigningKey::from_bytes(open.keyring().account.expose())
+    });
+    let before = than.body();
+    let payload = CardBody {
+        version: before.version + 1,
+        prev: Some(than.hash()),
+        min_suite: Suite::S1,
+        ..before.clone()
+    }
+    .encode();
+    let signature = key.sign(&bytes_to_sign(&payload)).to_bytes();
+    Card::decode(&Sign1 { payload, signature }.encode()).unwrap()
 }

@@ -11,10 +11,11 @@ use waxwing_crypto::envelope::Received;
 use waxwing_crypto::keys::AccountKey;
 use waxwing_relay::store::{Expect, Space};
 use waxwing_tests::engine::{Engine, Street};
+use waxwing_tests::keys::weaker;
 use waxwing_vault::rows::{Contact, OwnCard, Place, PrekeySecret};
 use waxwing_wire::card::{Card, CardBody, VerifiedCard, bytes_to_sign};
 use waxwing_wire::cose::Sign1;
-use waxwing_wire::cose_key::IdentityPublic;
+use waxwing_wire::cose_key::{IdentityPublic, Suite};
 use waxwing_wire::ids::AccountId;
 
 const DAY: u64 = 86_400;
@@ -155,6 +156,31 @@ async fn older_and_forked_cards_are_refused_with_evidence_and_a_reset_holds_send
     alice
         .until_state(&sent, "it leaves", |state| state == OutgoingState::AtRelay)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_with_a_lower_suite_is_refused_with_evidence() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    let bob = street.person("bob").await;
+    let to_bob = alice.add("bob").await;
+    bob.close().await;
+    let (key, first) = key_and_card(&street);
+    assert_eq!(first.body().min_suite, Suite::S2);
+    let devices = first.body().devices.clone();
+    let second = sign_successor(&key, &first, devices, terms(&first, 1)).unwrap();
+    let weaker = weaker(&street, "bob", &second);
+
+    let before = alice.contact(to_bob.clone()).await.unwrap();
+    let refused = EvidenceKind::WeakerShown;
+    show(&street, &alice, &to_bob, &weaker, refused).await;
+    let contact = alice.contact(to_bob.clone()).await.unwrap();
+    assert_eq!(contact.evidence.len(), before.evidence.len() + 1);
+    assert_eq!(
+        (contact.key_code, contact.held),
+        (before.key_code, false),
+        "the pin stayed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use waxwing_crypto::keys::AccountKey;
 use waxwing_relay::store::{Expect, Space};
 use waxwing_tests::cutter::Cutter;
 use waxwing_tests::engine::{Engine, PASSPHRASE, Street, passphrase};
+use waxwing_tests::keys::weaker;
 use waxwing_vault::rows::OwnCard;
 use waxwing_wire::card::{Card, VerifiedCard};
 use waxwing_wire::ids::AccountId;
@@ -23,7 +24,7 @@ fn key_and_card(street: &Street, name: &str) -> (AccountKey, VerifiedCard) {
 }
 
 /// The relay shows this card from now on.
-async fn show(street: &Street, card: &VerifiedCard) {
+async fn show(street: &Street, card: &Card) {
     let account: AccountId = card.body().account_id;
     let bytes = card.as_bytes().to_vec();
     street
@@ -33,6 +34,19 @@ async fn show(street: &Street, card: &VerifiedCard) {
             saved.await.unwrap();
         })
         .await;
+}
+
+/// What the relay shows of an account.
+async fn shown_now(street: &Street, any: &VerifiedCard) -> Vec<u8> {
+    let account: AccountId = any.body().account_id;
+    let shown = std::sync::OnceLock::new();
+    street
+        .lie(async |store| {
+            let card = store.load(Space::Cards, account.as_bytes()).await.unwrap();
+            shown.set(card.unwrap().value.to_vec()).unwrap();
+        })
+        .await;
+    shown.into_inner().unwrap()
 }
 
 fn terms(after: &VerifiedCard) -> Terms {
@@ -103,7 +117,7 @@ async fn a_rotation_goes_on_after_every_lost_answer() {
     let (key, card) = key_and_card(&street, "alice");
     let devices = card.body().devices.clone();
     let renewed = sign_successor(&key, &card, devices, terms(&card)).unwrap();
-    show(&street, &renewed).await;
+    show(&street, renewed.card()).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
     alice.until_shown(RelayShows::Agrees).await;
@@ -175,7 +189,7 @@ async fn a_relay_that_was_set_back_gets_the_new_card_again() {
     alice.rotate_key(passphrase(PASSPHRASE)).await.unwrap();
     alice.until_renewed().await;
     alice.close().await;
-    show(&street, &old).await;
+    show(&street, old.card()).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
     alice.until_shown(RelayShows::Agrees).await;
@@ -193,7 +207,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     let thief = AccountKey::generate(&mut rand::rng());
     let devices = || first.body().devices.clone();
     let stolen = sign_reset(&thief, &first, devices(), terms(&first)).unwrap();
-    show(&street, &stolen).await;
+    show(&street, stolen.card()).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
     alice.until_shown(RelayShows::DifferentKey).await;
@@ -208,7 +222,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     let code = alice.me().await.unwrap().own_code;
     alice.close().await;
     // The relay tells the truth again, and it goes on.
-    show(&street, &first).await;
+    show(&street, first.card()).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
     alice.until_renewed().await;
@@ -221,7 +235,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     assert_ne!(present.public(), key.public());
     let devices = second.body().devices.clone();
     let third = sign_successor(&present, &second, devices, terms(&second)).unwrap();
-    show(&street, &third).await;
+    show(&street, third.card()).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
     alice.until_shown(RelayShows::Agrees).await;
@@ -231,7 +245,7 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
     // One that it signed over to another key: that device was first with new keys.
     let devices = third.body().devices.clone();
     let fourth = sign_rotation(&present, &thief, &third, devices, terms(&third)).unwrap();
-    show(&street, &fourth).await;
+    show(&street, fourth.card()).await;
     let alice = street.open("alice").await;
     alice.unlock().await;
     alice.until_shown(RelayShows::Newer).await;
@@ -242,4 +256,42 @@ async fn nothing_is_published_over_a_card_that_is_not_ours() {
             (state == RenewalState::LostToAnotherDevice).then_some(())
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_a_forked_and_a_weaker_card_of_ours_are_not_taken_over() {
+    let street = Street::new().await;
+    let alice = street.person("alice").await;
+    alice.close().await;
+    let (key, first) = key_and_card(&street, "alice");
+    let devices = || first.body().devices.clone();
+    let later = Terms {
+        issued_at: first.body().issued_at + 1,
+        ..terms(&first)
+    };
+    let second = sign_successor(&key, &first, devices(), terms(&first)).unwrap();
+    let fork = sign_successor(&key, &first, devices(), later).unwrap();
+    let third = sign_successor(&key, &second, devices(), later).unwrap();
+    let weaker = weaker(&street, "alice", &third);
+    // The second is another device's of hers, and becomes ours.
+    for (shown, wanted) in [
+        (second.card(), RelayShows::Agrees),
+        (fork.card(), RelayShows::Newer),
+        (&weaker, RelayShows::Newer),
+    ] {
+        show(&street, shown).await;
+        let alice = street.open("alice").await;
+        alice.unlock().await;
+        alice.until_shown(wanted).await;
+        alice.close().await;
+        let (_, kept) = key_and_card(&street, "alice");
+        assert_eq!(kept.as_bytes(), second.as_bytes());
+        assert_eq!(shown_now(&street, &first).await, shown.as_bytes());
+    }
+    // An older one is only late: ours is put over it.
+    show(&street, first.card()).await;
+    let alice = street.open("alice").await;
+    alice.unlock().await;
+    alice.until_shown(RelayShows::Agrees).await;
+    assert_eq!(shown_now(&street, &first).await, second.as_bytes());
 }

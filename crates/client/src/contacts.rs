@@ -439,6 +439,7 @@ fn kind(kind: EvidenceKind) -> view::EvidenceKind {
         EvidenceKind::Accepted => view::EvidenceKind::Accepted,
         EvidenceKind::Rollback => view::EvidenceKind::OlderShown,
         EvidenceKind::Fork => view::EvidenceKind::OtherShown,
+        EvidenceKind::WeakerSuite => view::EvidenceKind::WeakerShown,
         EvidenceKind::Revoked => view::EvidenceKind::Revoked,
     }
 }

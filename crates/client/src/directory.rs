@@ -120,10 +120,11 @@ pub(crate) fn judge(contact: &mut Contact, shown: &[u8], now: u64) -> Outcome {
             note(contact, EvidenceKind::Fork, now, Some(shown));
             Outcome::Refused
         }
-        Verdict::WeakerSuite { .. }
-        | Verdict::Expired
-        | Verdict::WrongAccount
-        | Verdict::Invalid => Outcome::Refused,
+        Verdict::WeakerSuite { .. } => {
+            note(contact, EvidenceKind::WeakerSuite, now, Some(shown));
+            Outcome::Refused
+        }
+        Verdict::Expired | Verdict::WrongAccount | Verdict::Invalid => Outcome::Refused,
     }
 }
 
@@ -250,6 +251,7 @@ pub(crate) fn note(contact: &mut Contact, kind: EvidenceKind, at: u64, card: Opt
         kind,
         EvidenceKind::Rollback
             | EvidenceKind::Fork
+            | EvidenceKind::WeakerSuite
             | EvidenceKind::ResetWithoutProof
             | EvidenceKind::Revoked
     ) && contact

@@ -530,6 +530,8 @@ export type EvidenceKind =
 "olderShown" | 
 /**  The relay showed another card of the same version, which was refused. */
 "otherShown" | 
+/**  The relay showed a card that allows weaker sealing than before, which was refused. */
+"weakerShown" | 
 /**  They revoked their key. */
 "revoked";
 

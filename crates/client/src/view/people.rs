@@ -98,6 +98,8 @@ pub enum EvidenceKind {
     OlderShown,
     /// The relay showed another card of the same version, which was refused.
     OtherShown,
+    /// The relay showed a card that allows weaker sealing than before, which was refused.
+    WeakerShown,
     /// They revoked their key.
     Revoked,
 }

@@ -111,6 +111,8 @@ pub enum EvidenceKind {
     Rollback,
     /// The relay showed another card under the pinned version.
     Fork,
+    /// The relay showed a card that allows a weaker suite than the pinned one.
+    WeakerSuite,
     /// The identity key revoked itself; the statement stands in the place of the card.
     Revoked,
 }
