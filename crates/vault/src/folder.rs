@@ -107,11 +107,13 @@ impl Folder {
 
     /// Makes an empty store with the mark of one that is being filled.
     pub(crate) fn begin_store(&self, number: u32) -> Result<(), VaultError> {
-        let path = self.make_store(number)?;
+        let path = self.store(number);
+        make_private_dir(&path)?;
         let mark = private_options()
             .truncate(true)
             .open(path.join(UNFINISHED))?;
         mark.sync_all()?;
+        make_private_dir(&path.join(FILES))?;
         sync_dir(&path)?;
         Ok(sync_dir(&self.dir)?)
     }
@@ -240,11 +242,23 @@ pub(crate) fn is_of_vault(name: &str) -> bool {
     name == HEADER || name.starts_with(STORE)
 }
 
-/// Removes the folder of a store that does not count.
+/// Removes the folder of a store that does not count. The mark of one that is being filled goes last:
+/// what is cut off here is still known for what it is.
 pub(crate) fn remove_store(folder: &Path) -> io::Result<()> {
+    let remove = || {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else if entry.file_name() != UNFINISHED {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        sync_dir(folder)?;
+        fs::remove_dir_all(folder)
+    };
     // A thread of sled may yet put a last file into it.
-    let removed = fs::remove_dir_all(folder).or_else(|_| fs::remove_dir_all(folder));
-    match removed {
+    match remove().or_else(|_| remove()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => folder.parent().map_or(Ok(()), sync_dir),
     }

@@ -642,3 +642,19 @@ fn a_header_of_another_store_is_damage_and_removes_nothing() {
     drop(home.locked().unlock(&new()).unwrap());
     assert_eq!(stores(&home), ["store-1"]);
 }
+
+#[test]
+fn of_a_store_that_never_counted_nothing_is_left_and_another_stays() {
+    let mut home = home();
+    drop(home.create());
+    for name in ["store-5", "store-6", "store-7"] {
+        fs::create_dir(home.dir.join(name)).unwrap();
+    }
+    fs::write(home.dir.join("store-5/unfinished"), "").unwrap();
+    fs::create_dir(home.dir.join("store-5/files")).unwrap();
+    fs::write(home.dir.join("store-5/db"), "half removed").unwrap();
+    fs::write(home.dir.join("store-7/db"), "of a header that is lost").unwrap();
+    drop(home.unlock());
+    assert_eq!(stores(&home), ["store", "store-7"]);
+    assert!(home.dir.join("store-7/db").exists());
+}

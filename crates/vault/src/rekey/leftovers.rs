@@ -1,5 +1,7 @@
 //! What a crash left behind, seen and cleared at the next unlock.
 
+use std::fs;
+
 use waxwing_crypto::vault_header::Header;
 
 use super::{RekeyProgress, copy};
@@ -30,6 +32,9 @@ pub(crate) fn clear_leftovers(shared: &Shared, header: &Header) {
             // Under way.
         } else if number < header.store() || folder.is_unfinished(number) {
             let _ = folder::remove_store(&folder.store(number));
+        } else {
+            // Of one that was just begun, or nearly removed, an empty folder may be left; others stay.
+            let _ = fs::remove_dir(folder.store(number));
         }
     }
     if header.next_store().is_none() {
