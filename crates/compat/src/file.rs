@@ -38,6 +38,14 @@ pub fn open_file(key: &RsaPrivate, sealed: &Sealed) -> Result<File, Error> {
     unpack(&open_packed(key, sealed)?)
 }
 
+/// Opens a file as far as the original's server does: to a zip, in base64.
+///
+/// # Errors
+/// [`Error::Closed`], [`Error::Hash`].
+pub fn open_zip(key: &RsaPrivate, sealed: &Sealed) -> Result<Zeroizing<String>, Error> {
+    open_packed(key, sealed)
+}
+
 fn pack(name: &str, bytes: &[u8]) -> Result<Zeroizing<String>, Error> {
     if bytes.len() > MAX_OPENED {
         return Err(Error::TooLarge);

@@ -21,7 +21,7 @@ pub mod text;
 mod xml;
 
 pub use error::Error;
-pub use file::{File, open_file, seal_file};
+pub use file::{File, open_file, open_zip, seal_file};
 pub use keys::{RsaPrivate, RsaPublic};
 pub use sealed::{Sealed, open, seal};
 

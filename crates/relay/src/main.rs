@@ -36,6 +36,9 @@ struct Options {
     /// A proxy in front ends TLS: allows listening beyond loopback without it.
     #[arg(long, env = "WAXWING_RELAY_BEHIND_PROXY", requires = "authority")]
     behind_proxy: bool,
+    /// Does not serve the key service at `/Service`.
+    #[arg(long, env = "WAXWING_RELAY_NO_KEY_SERVICE")]
+    no_key_service: bool,
     /// Requests of one device in a second; 0 for no limit.
     #[arg(long, env = "WAXWING_RELAY_DEVICE_RATE", default_value_t = 100)]
     device_rate: u32,
@@ -54,6 +57,8 @@ impl Options {
         let data = self.data.clone().unwrap_or_default();
         let mut config = Config::new(data, self.name.clone());
         config.authorities.clone_from(&self.authority);
+        config.behind_proxy = self.behind_proxy;
+        config.key_service.served = !self.no_key_service;
         config.device_rate =
             waxwing_relay::Rate::new(self.device_rate, self.device_rate.saturating_mul(10));
         config.check().map_err(|error| error.to_string())?;
