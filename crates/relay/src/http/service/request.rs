@@ -245,7 +245,8 @@ impl Ask {
         if !is_message && value.len() > SMALL {
             return Err(Fault::too_large("A parameter may have 64 KiB."));
         }
-        let of_text = !matches!(*name, "message" | "passphrase");
+        // An `encryptedmessage` is looked at when it is stored.
+        let of_text = !matches!(*name, "message" | "encryptedmessage" | "passphrase");
         if of_text && !fits_xml(&value) {
             return Err(Fault::invalid(format!(
                 "`{name}` has a control character, which XML could not give back."
