@@ -35,7 +35,7 @@ use self::answer::{CryptoKey, Fault, Message};
 pub(crate) use self::answer::{Format, format_of, in_shape};
 use self::burning::Burning;
 pub(crate) use self::burning::settle_all;
-use self::files::{File, Files};
+use self::files::Files;
 use self::guard::{Guard, Source};
 use self::keys::{Key, Private};
 use self::messages::Sealed;
@@ -335,11 +335,11 @@ async fn download(State(app): State<Shared>, Path(id): Path<String>) -> Result<R
         )
     };
     let file = app.service.files.take(&id, app.now()).ok_or_else(gone)?;
-    let (name, body) = match file {
-        File::Sealed(data) => ("sealed".to_owned(), reading::raw(app, data)),
-        File::Opened(row, key) => {
-            let sealed = reading::sealed(&app, &row).await?;
-            let file = online::open_file(&app, &key, sealed).await?;
+    let (name, body) = match file.key {
+        None => ("sealed".to_owned(), reading::raw(app, file.row.data)),
+        Some(key) => {
+            let sealed = reading::sealed(&app, &file.row).await?;
+            let file = online::open_file(&app, key, sealed).await?;
             let file = file.ok_or_else(gone)?;
             let bytes = axum::body::Bytes::from_owner(Owned(file.bytes));
             (file.name, Body::from(bytes))

@@ -52,13 +52,7 @@ impl Wrapped {
         let xml = cipher
             .decrypt(&Nonce::from(self.nonce), bound(&self.sealed, token))
             .ok()?;
-        match String::from_utf8(xml) {
-            Ok(xml) => Some(Zeroizing::new(xml)),
-            Err(error) => {
-                error.into_bytes().zeroize();
-                None
-            }
-        }
+        super::files::text(xml)
     }
 
     /// What nobody's passphrase opens, for keys that have nothing to open.
@@ -138,7 +132,7 @@ pub(super) async fn unlock(
     let private = key.map_or(Private::None, |key| key.row.private_key.clone());
     let public = key.map(|key| key.row.public_key.clone());
     let (token, passphrase) = (token.clone(), Zeroizing::new(passphrase.to_owned()));
-    work(app, move || {
+    let opened = work(app, move || {
         let xml = match &private {
             Private::Wrapped(wrapped) => wrapped.unwrap(&passphrase, &token),
             other => {
@@ -149,12 +143,24 @@ pub(super) async fn unlock(
                 }
             }
         };
-        let opened = RsaPrivate::from_xml(&xml?).ok()?;
+        let opened = match RsaPrivate::from_xml(&xml?) {
+            Err(waxwing_compat::Error::SmallKey(_)) => return Some(Err(too_small())),
+            opened => opened.ok()?,
+        };
         // What was uploaded may be anything: it counts when it is this key's other half.
         let public = RsaPublic::from_xml(&public?).ok()?;
-        (*opened.public() == public).then(|| Arc::new(opened))
+        (*opened.public() == public).then(|| Ok(Arc::new(opened)))
     })
-    .await
+    .await?;
+    opened.transpose()
+}
+
+/// The passphrase was right, and the key is one that only a computer of its owner's opens with.
+fn too_small() -> Fault {
+    Fault::invalid(
+        "The key has fewer than 2048 bits and opens nothing here: read with `privatekeyhash`, and \
+         open the messages on your own computer.",
+    )
 }
 
 /// Seals what came in the clear, as the original's clients open it.
@@ -215,11 +221,14 @@ pub(super) async fn open(
 /// No place to work.
 pub(super) async fn open_file(
     app: &Shared,
-    key: &Arc<RsaPrivate>,
+    key: Zeroizing<String>,
     sealed: Sealed,
 ) -> Result<Option<waxwing_compat::File>, Fault> {
-    let key = Arc::clone(key);
-    work(app, move || waxwing_compat::open_file(&key, &sealed).ok()).await
+    work(app, move || {
+        let key = RsaPrivate::from_xml(&key).ok()?;
+        waxwing_compat::open_file(&key, &sealed).ok()
+    })
+    .await
 }
 
 async fn work<T: Send + 'static>(

@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use super::Shared;
 use super::answer::{Date, Fault, Format, Message, fits_xml};
-use super::files::File;
 use super::messages::{Row, Waiting};
 use super::online;
 use super::pieces::{Data, piece};
@@ -106,12 +105,13 @@ impl Reading {
             }
             None => None,
         };
-        let link = match (&self.key, &opened) {
-            _ if !row.is_file => None,
-            (Some(key), Some(_)) => Some(File::Opened(row.clone(), Arc::clone(key))),
-            _ => Some(File::Sealed(row.data.clone())),
+        let link = if row.is_file {
+            let key = self.key.as_deref().filter(|_| opened.is_some());
+            let files = &self.app.service.files;
+            files.link(row.clone(), key, self.app.now())
+        } else {
+            None
         };
-        let link = link.and_then(|file| self.app.service.files.link(file, self.app.now()));
         let is_sealed = opened.is_none();
         let message = Message {
             id: seq,

@@ -44,8 +44,9 @@ const NAMES: &[&str] = &[
 const IN_HEADERS: &[&str] = &["token", "passphrase", "privatekeyhash"];
 /// Those that do not belong into a URL.
 const SECRET: &[&str] = &["passphrase", "privatekeyhash"];
-/// Bytes of any parameter but a message.
+/// Bytes of any parameter but a message; and of those that are kept with each message.
 const SMALL: usize = 64 * 1024;
+const SMALLER: usize = 8 * 1024;
 /// A body must come at this speed at least, in bytes a second.
 const SLOWEST: u64 = 16 * 1024;
 
@@ -242,8 +243,15 @@ impl Ask {
             return Ok(());
         };
         let is_message = matches!(*name, "message" | "encryptedmessage");
-        if !is_message && value.len() > SMALL {
-            return Err(Fault::too_large("A parameter may have 64 KiB."));
+        let most = match *name {
+            "encryptionkey" | "messagehash" => SMALLER,
+            _ => SMALL,
+        };
+        if !is_message && value.len() > most {
+            return Err(Fault::too_large(format!(
+                "`{name}` may have {} KiB.",
+                most / 1024
+            )));
         }
         // An `encryptedmessage` is looked at when it is stored.
         let of_text = !matches!(*name, "message" | "encryptedmessage" | "passphrase");
