@@ -3,6 +3,8 @@
 //! Speaks plain HTTP: on loopback, or behind a proxy that ends TLS and passes `Host` on. Logs
 //! and the address it listens on are JSON lines on standard output.
 
+mod overwrite;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +69,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
+    let unwiped = overwrite::overwrite_what_is_freed();
     let options = Options::parse();
     let filter =
         EnvFilter::try_from_env("WAXWING_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -75,6 +78,9 @@ fn main() -> ExitCode {
         .flatten_event(true)
         .with_env_filter(filter)
         .init();
+    if let Err(error) = unwiped {
+        tracing::warn!(error = %error, "what is freed is not overwritten");
+    }
     let config = match options.config() {
         Ok(config) => config,
         Err(error) => {
