@@ -173,6 +173,7 @@ impl Relay {
         let made: Value = good(made).await?.json().await?;
         let text = |name: &str| made[name].as_str().unwrap_or_default().to_owned();
         let token = text("KeyToken");
+        marks.seal("token", &token);
         let xml = waxwing_compat::text::decrypt(&text("PrivateKey"), &passphrase)?;
         marks.key("private key made here", &xml)?;
 
@@ -247,6 +248,7 @@ impl Relay {
             .json()
             .await?;
         let token = made["KeyToken"].as_str().context("a token")?;
+        marks.seal("token", token);
         let sealed = [
             seal(key.public(), &marks.secret("message sealed elsewhere"))?,
             seal_file(

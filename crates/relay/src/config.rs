@@ -36,8 +36,8 @@ pub struct Config {
     pub links: usize,
     /// The key service.
     pub key_service: KeyService,
-    /// A proxy in front ends TLS; what it says of a request's origin (`X-Forwarded-For`) holds.
-    pub behind_proxy: bool,
+    /// A proxy in front says for whom it asks, in the last place of `X-Forwarded-For`.
+    pub is_behind_proxy: bool,
     /// The authorities (`host` or `host:port`) by which clients know this relay. A signature for
     /// another authority is refused, so that another relay cannot pass its clients' requests on.
     /// Empty: the listener's own address, and `localhost` with its port when that is loopback.
@@ -150,7 +150,7 @@ impl Config {
             link_rate: Rate::new(50, 1000),
             links: 1000,
             key_service: KeyService::default(),
-            behind_proxy: false,
+            is_behind_proxy: false,
             authorities: Vec::new(),
             body_time: Duration::from_secs(30),
             request_time: Duration::from_secs(75),

@@ -59,7 +59,7 @@ impl Options {
         let data = self.data.clone().unwrap_or_default();
         let mut config = Config::new(data, self.name.clone());
         config.authorities.clone_from(&self.authority);
-        config.behind_proxy = self.behind_proxy;
+        config.is_behind_proxy = self.behind_proxy;
         config.key_service.served = !self.no_key_service;
         config.device_rate =
             waxwing_relay::Rate::new(self.device_rate, self.device_rate.saturating_mul(10));

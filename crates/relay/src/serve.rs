@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Request;
-use hyper::body::Incoming;
+use axum::Extension;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,8 +12,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceExt as _, service_fn};
+use tower::Layer as _;
 
+use crate::http::visitor::Peer;
 use crate::http::{self, App};
 
 /// The longest time in which a request's headers must arrive.
@@ -70,14 +70,9 @@ pub(crate) async fn serve(
         };
         // Only latency depends on it.
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service =
-            TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(http::Peer(peer.ip()));
-                router.clone().oneshot(request)
-            }));
+        let router = Extension(Peer(peer.ip())).layer(router.clone());
         let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
             .into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

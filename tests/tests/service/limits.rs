@@ -81,7 +81,7 @@ async fn a_wrong_passphrase_takes_as_long_at_a_key_as_at_none() {
         *least > Duration::from_millis(30),
         "the passphrase was not stretched: {times:?}"
     );
-    assert!(*most < *least * 2, "{times:?}");
+    assert!(*most < *least * 3, "{times:?}");
 }
 
 #[tokio::test]
@@ -128,9 +128,7 @@ async fn what_waits_is_bounded_and_a_full_key_loses_nothing() {
         };
         let long = "m".repeat(5 << 20);
         put(&long).await.refusal(429);
-        // What was broken off does not count for ever.
-        running.clock.advance(3600);
-        running.relay.sweep().await.unwrap();
+        // What was refused does not count.
         let mebibyte = "m".repeat(1 << 20);
         for _ in 0..3 {
             assert_eq!(put(&mebibyte).await.value(), "true");

@@ -23,8 +23,8 @@ mod rotations;
 mod seen;
 mod service;
 mod status;
+pub(crate) mod visitor;
 
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
@@ -98,10 +98,6 @@ impl App {
 }
 
 type Shared = Arc<App>;
-
-/// The address at the other end of a request's connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// All routes with their description; a route that is not described cannot be added.
 fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {

@@ -1,6 +1,5 @@
 //! How often a caller may ask (`RateLimit` fields of draft-ietf-httpapi-ratelimit-headers).
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use axum::http::{HeaderMap, HeaderValue};
@@ -12,6 +11,7 @@ use waxwing_wire::ids::{AccountId, DeviceId};
 use waxwing_wire::problem::Slug;
 
 use super::Refusal;
+use super::visitor::Visitor;
 use crate::{Config, Rate};
 
 type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
@@ -49,7 +49,7 @@ pub(crate) struct Rates {
     claim: Option<(Rate, Keyed<(AccountId, AccountId)>)>,
     account: Option<(Rate, Keyed<()>)>,
     link: Option<(Rate, Keyed<()>)>,
-    service: Option<(Rate, Keyed<Option<IpAddr>>)>,
+    service: Option<(Rate, Keyed<Visitor>)>,
     service_key: Option<(Rate, Keyed<()>)>,
 }
 
@@ -99,7 +99,7 @@ impl Rates {
     }
 
     /// Counts a request to the key service from an address; answers the seconds to wait.
-    pub(super) fn service(&self, source: Option<IpAddr>) -> Result<(), u64> {
+    pub(super) fn service(&self, source: Visitor) -> Result<(), u64> {
         self.count(self.service.as_ref(), &source).map(drop)
     }
 

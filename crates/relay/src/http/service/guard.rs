@@ -5,15 +5,13 @@
 //! from everywhere, and from one address at every key. While one waits, nothing is tried, so a
 //! refusal costs a look into memory, and a right passphrase cannot be told from a wrong one.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::super::Peer;
+use super::super::visitor::Visitor;
 use super::answer::Fault;
 use super::token::Token;
 
@@ -27,25 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Who is remembered.
 const REMEMBERED: u64 = 100_000;
 
-/// An address, or the network that one household has of IPv6.
-pub(super) type Source = Option<IpAddr>;
-
-/// Where a request comes from: the connection, or behind a proxy what the proxy says.
-pub(super) fn source(peer: Option<Peer>, headers: &HeaderMap, behind_proxy: bool) -> Source {
-    let told = || {
-        let list = headers.get_all("x-forwarded-for").iter().next_back()?;
-        list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-    };
-    let address: IpAddr = if behind_proxy { told()? } else { peer?.0 };
-    Some(match address.to_canonical() {
-        IpAddr::V6(long) => {
-            let network = u128::from(long) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(network))
-        }
-        short @ IpAddr::V4(_) => short,
-    })
-}
-
 #[derive(Clone, Copy, Default)]
 struct Tries {
     wrong: u32,
@@ -54,9 +33,9 @@ struct Tries {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum At {
-    Both(Token, Source),
+    Both(Token, Visitor),
     Key(Token),
-    Source(Source),
+    Visitor(Visitor),
 }
 
 /// The door to everything that a passphrase or a hash opens.
@@ -77,11 +56,11 @@ impl Guard {
         }
     }
 
-    fn places(token: &Token, source: Source) -> [(At, u32); 3] {
+    fn places(token: &Token, visitor: Visitor) -> [(At, u32); 3] {
         [
-            (At::Both(token.clone(), source), FREE),
+            (At::Both(token.clone(), visitor), FREE),
             (At::Key(token.clone()), FREE_WIDE),
-            (At::Source(source), FREE_WIDE),
+            (At::Visitor(visitor), FREE_WIDE),
         ]
     }
 
@@ -89,8 +68,8 @@ impl Guard {
     ///
     /// # Errors
     /// One must wait.
-    pub(super) fn may_try(&self, token: &Token, source: Source, now: u64) -> Result<(), Fault> {
-        let until = Self::places(token, source)
+    pub(super) fn may_try(&self, token: &Token, visitor: Visitor, now: u64) -> Result<(), Fault> {
+        let until = Self::places(token, visitor)
             .iter()
             .filter_map(|(at, _)| self.tries.get(at))
             .map(|tries| tries.wait_until)
@@ -106,8 +85,8 @@ impl Guard {
     }
 
     /// One was wrong.
-    pub(super) fn was_wrong(&self, token: &Token, source: Source, now: u64) {
-        for (at, free) in Self::places(token, source) {
+    pub(super) fn was_wrong(&self, token: &Token, visitor: Visitor, now: u64) {
+        for (at, free) in Self::places(token, visitor) {
             self.tries.entry(at).and_compute_with(|entry| {
                 let tries = entry.map(moka::Entry::into_value).unwrap_or_default();
                 let wrong = tries.wrong.saturating_add(1);
@@ -123,8 +102,8 @@ impl Guard {
     }
 
     /// One was right.
-    pub(super) fn was_right(&self, token: &Token, source: Source) {
-        self.tries.invalidate(&At::Both(token.clone(), source));
+    pub(super) fn was_right(&self, token: &Token, visitor: Visitor) {
+        self.tries.invalidate(&At::Both(token.clone(), visitor));
     }
 
     /// A place for work that keeps a processor busy.
@@ -143,7 +122,7 @@ impl Guard {
 mod tests {
     use super::*;
 
-    const HERE: Source = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    const HERE: Visitor = Visitor(None);
 
     #[test]
     fn wrong_ones_wait_longer_and_longer_and_a_right_one_forgets_them() {
@@ -166,22 +145,11 @@ mod tests {
         }
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
         // Somebody elsewhere is not kept waiting for that.
-        let elsewhere = Some("2001:db8::1".parse().unwrap());
+        let elsewhere = Visitor(Some("2001:db8::".parse().unwrap()));
         guard.was_wrong(&token, HERE, now);
         guard.may_try(&token, elsewhere, now).unwrap();
         assert!(guard.may_try(&token, HERE, now).is_err());
         guard.was_right(&token, HERE);
         guard.may_try(&token, HERE, now).unwrap();
-    }
-
-    #[test]
-    fn a_household_is_one_source_and_a_proxy_tells_the_address() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", "6.6.6.6, 2001:db8::5".parse().unwrap());
-        let peer = Some(Peer("::ffff:10.0.0.1".parse().unwrap()));
-        let direct = source(peer, &headers, false);
-        assert_eq!(direct, Some("10.0.0.1".parse().unwrap()));
-        let told = source(peer, &headers, true);
-        assert_eq!(told, Some("2001:db8::".parse().unwrap()));
     }
 }

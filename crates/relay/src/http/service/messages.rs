@@ -40,7 +40,7 @@ pub(super) struct Sealed {
 ///
 /// # Errors
 /// The quota; the key went away meanwhile; the store.
-pub(super) async fn add(app: &Shared, key: &Key, sealed: Sealed) -> Result<(), Fault> {
+pub(super) async fn add(app: &Shared, key: &Key, mut sealed: Sealed) -> Result<(), Fault> {
     let expires_at = key.message_expires(app.now());
     let data = sealed.data.finish(key, expires_at).await?;
     let row = Row {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts as _, Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -36,7 +36,7 @@ pub(crate) use self::answer::{Format, format_of, in_shape};
 use self::burning::Burning;
 pub(crate) use self::burning::settle_all;
 use self::files::Files;
-use self::guard::{Guard, Source};
+use self::guard::Guard;
 use self::keys::{Key, Private};
 use self::messages::Sealed;
 use self::online::Content;
@@ -44,7 +44,8 @@ use self::pieces::Writer;
 use self::reading::{Owned, Reading};
 use self::request::Ask;
 use self::token::Token;
-use super::{Peer, Shared};
+use super::Shared;
+use super::visitor::Visitor;
 
 /// What the service keeps in memory.
 pub(crate) struct Service {
@@ -213,7 +214,7 @@ async fn get(State(app): State<Shared>, request: Request) -> Result<Response, Fa
         let key = keys::find(&app, &token).await?.ok_or_else(Fault::unknown)?;
         return call.answer(&key.shown(call.format, app.now()));
     };
-    let (key, private) = admit(&app, &token, &proof, call.source).await?;
+    let (key, private) = admit(&app, &token, &proof, call.visitor).await?;
     if key.row.release_at > app.now() {
         return Err(Fault::invalid(
             "The key's release date is not yet there: nothing is told before it.",
@@ -314,7 +315,7 @@ async fn delete(State(app): State<Shared>, request: Request) -> Result<Response,
     let proof = call
         .proof()
         .ok_or_else(|| Fault::invalid("`passphrase` or `privatekeyhash` is needed."))?;
-    admit(&app, &token, &proof, call.source).await?;
+    admit(&app, &token, &proof, call.visitor).await?;
     // The key first: a message that comes in between finds none.
     keys::remove(&app, &token).await?;
     let waiting = messages::all(&app, &token).await?;
@@ -361,7 +362,7 @@ async fn download(State(app): State<Shared>, Path(id): Path<String>) -> Result<R
 struct Call {
     ask: Ask,
     format: Format,
-    source: Source,
+    visitor: Visitor,
 }
 
 /// What a reader proves that it may.
@@ -375,10 +376,9 @@ enum Proof<'a> {
 
 impl Call {
     async fn read(app: &Shared, request: Request) -> Result<Self, Fault> {
-        let (parts, body) = request.into_parts();
-        let peer = parts.extensions.get::<Peer>().copied();
-        let source = guard::source(peer, &parts.headers, app.config.behind_proxy);
-        app.limits.service(source).map_err(|seconds| {
+        let (mut parts, body) = request.into_parts();
+        let Ok(visitor) = Visitor::from_request_parts(&mut parts, app).await;
+        app.limits.service(visitor).map_err(|seconds| {
             Fault::too_many("Too many requests from your address; wait.", seconds)
         })?;
         let format = Format::of(&parts.uri, &parts.headers)?;
@@ -387,7 +387,7 @@ impl Call {
         Ok(Self {
             ask,
             format,
-            source,
+            visitor,
         })
     }
 
@@ -438,10 +438,10 @@ async fn admit(
     app: &Shared,
     token: &Token,
     proof: &Proof<'_>,
-    source: Source,
+    visitor: Visitor,
 ) -> Result<(Key, Option<Arc<waxwing_compat::RsaPrivate>>), Fault> {
     let guard = &app.service.guard;
-    guard.may_try(token, source, app.now())?;
+    guard.may_try(token, visitor, app.now())?;
     let key = keys::find(app, token).await?;
     let (right, private, sentence) = match proof {
         Proof::Passphrase { passphrase, hash } => {
@@ -470,12 +470,12 @@ async fn admit(
         }
     };
     if !right {
-        guard.was_wrong(token, source, app.now());
+        guard.was_wrong(token, visitor, app.now());
     }
     let key = key.ok_or_else(Fault::unknown)?;
     if !right {
         return Err(Fault::invalid(sentence));
     }
-    guard.was_right(token, source);
+    guard.was_right(token, visitor);
     Ok((key, private))
 }

@@ -96,10 +96,31 @@ impl Writer {
     /// Adds bytes. `token`: what is known of it by now.
     ///
     /// # Errors
-    /// No UTF-8, a control character, or the key takes nothing.
+    /// No UTF-8, a control character, or the key takes nothing; nothing is kept then.
     pub(super) async fn push(&mut self, bytes: &[u8], token: Option<&str>) -> Result<(), Fault> {
-        self.rest.extend_from_slice(bytes);
-        while self.rest.len() >= PIECE {
+        match self.add(bytes, token).await {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.abandon(fault).await),
+        }
+    }
+
+    /// The data, kept until `expires_at`.
+    ///
+    /// # Errors
+    /// As for [`Writer::push`], and the quota.
+    pub(super) async fn finish(&mut self, key: &Key, expires_at: u64) -> Result<Data, Fault> {
+        match self.end(key, expires_at).await {
+            Ok(data) => Ok(data),
+            Err(fault) => Err(self.abandon(fault).await),
+        }
+    }
+
+    async fn add(&mut self, bytes: &[u8], token: Option<&str>) -> Result<(), Fault> {
+        for part in bytes.chunks(PIECE) {
+            self.rest.extend_from_slice(part);
+            if self.rest.len() < PIECE {
+                continue;
+            }
             if self.key.is_none() {
                 let token = token.ok_or_else(|| {
                     Fault::invalid("In form data with a long message `token` must come before it.")
@@ -107,27 +128,22 @@ impl Writer {
                 let token = token.parse().map_err(|()| Fault::unknown())?;
                 self.key = Some(keys::taking(&self.app, &token).await?);
             }
-            let rest = self.rest.split_off(PIECE.min(self.rest.len()));
-            let mut piece = std::mem::replace(&mut self.rest, rest);
+            let mut tail = self.rest.split_off(PIECE);
             // A character that is not all there goes with the next piece.
-            let whole = match std::str::from_utf8(&piece) {
-                Ok(_) => piece.len(),
+            let whole = match std::str::from_utf8(&self.rest) {
+                Ok(_) => PIECE,
                 Err(error) if error.error_len().is_none() => error.valid_up_to(),
                 Err(_) => return Err(no_text()),
             };
-            let mut tail = piece.split_off(whole);
-            tail.append(&mut self.rest);
-            self.rest = tail;
+            let mut next = self.rest.split_off(whole);
+            next.append(&mut tail);
+            let piece = std::mem::replace(&mut self.rest, next);
             self.store(piece).await?;
         }
         Ok(())
     }
 
-    /// The data, kept until `expires_at`.
-    ///
-    /// # Errors
-    /// As for [`Writer::push`], and the quota.
-    pub(super) async fn finish(mut self, key: &Key, expires_at: u64) -> Result<Data, Fault> {
+    async fn end(&mut self, key: &Key, expires_at: u64) -> Result<Data, Fault> {
         let rest = std::mem::take(&mut self.rest);
         if self.pieces.is_empty() && rest.len() <= SHORT {
             let text = String::from_utf8(rest).map_err(|_| no_text())?;
@@ -142,6 +158,18 @@ impl Writer {
         }
         let count = u32::try_from(self.pieces.len()).map_err(|_| Fault::internal())?;
         Ok(Data::Pieces { id: self.id, count })
+    }
+
+    /// Removes what was stored so far: the message does not come to be. What cannot be removed goes
+    /// within the hour.
+    async fn abandon(&mut self, fault: Fault) -> Fault {
+        let pieces = std::mem::take(&mut self.pieces);
+        let count = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+        let data = Data::Pieces { id: self.id, count };
+        match data.delete(&self.app).await {
+            Ok(()) => fault,
+            Err(error) => error.into(),
+        }
     }
 
     async fn store(&mut self, piece: Vec<u8>) -> Result<(), Fault> {

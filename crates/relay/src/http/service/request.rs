@@ -210,10 +210,9 @@ impl Ask {
             return Err(Fault::invalid("`encryptedmessage` is given twice."));
         }
         let mut writer = Writer::new(app);
+        let token = self.text("token");
         while let Some(chunk) = field.chunk().await.map_err(broken)? {
-            writer
-                .push(&chunk, self.given.get("token").map(|token| token.as_str()))
-                .await?;
+            writer.push(&chunk, token).await?;
         }
         self.sealed = Some(writer);
         Ok(())
