@@ -7,7 +7,7 @@ WHAT ?= engines
 # Where `cargo install` puts the tools that set-up builds.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: run test check bench package kills memory-after-lock interop setup setup-tests face fmt lint docs licences face-checks bindings suite screens
+.PHONY: run test check bench package kills memory-after-lock canary interop setup setup-tests face fmt lint docs licences face-checks bindings suite screens
 
 run: setup face ## build Waxwing and open its window; PROFILE=name for another person on this computer
 	cargo run -- --profile $(PROFILE)
@@ -32,6 +32,10 @@ kills: setup ## N times kill -9 of who sends and opens, then the count of what w
 memory-after-lock: setup-tests face ## what is left in the app's memory after locking
 	cargo build --quiet -p waxwing -p waxwing-tests --bins
 	tools/with-display.sh $${CARGO_TARGET_DIR:-target}/debug/memory-after-lock
+
+canary: setup-tests ## what the relay keeps of what crosses its key service: nothing
+	cargo build --quiet -p waxwing-relay -p waxwing-tests --bins
+	$${CARGO_TARGET_DIR:-target}/debug/canary
 
 interop: setup-tests ## independent programs open what we seal, and the reverse
 	tools/interop/run.sh

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 run_packages="build-essential pkg-config libssl-dev libwebkit2gtk-4.1-dev librsvg2-dev libayatana-appindicator3-dev libxdo-dev"
-test_packages="webkit2gtk-driver xvfb xauth dbus-x11 openbox xdotool imagemagick dunst python3-gi gir1.2-gtk-3.0 chromium chromium-driver python3-venv age fonts-dejavu-core fonts-inter"
+test_packages="webkit2gtk-driver xvfb xauth dbus-x11 openbox xdotool imagemagick dunst python3-gi gir1.2-gtk-3.0 chromium chromium-driver curl python3-venv age fonts-dejavu-core fonts-inter"
 
 install_packages() {
     local missing=()

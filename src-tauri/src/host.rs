@@ -35,10 +35,11 @@ impl RelayHost for EmbeddedRelay {
         port: u16,
     ) -> HostFuture<'a, std::io::Result<SocketAddr>> {
         Box::pin(async move {
+            let mut config = Config::new(dir, NAME);
+            // Any page in a browser on this computer could use it, and fill the disk.
+            config.key_service.served = false;
             // The folder first: its lock decides who runs the relay.
-            let relay = Relay::open(Config::new(dir, NAME))
-                .await
-                .map_err(std::io::Error::other)?;
+            let relay = Relay::open(config).await.map_err(std::io::Error::other)?;
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             let address = listener.local_addr()?;
             let stop = CancellationToken::new();

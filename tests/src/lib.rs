@@ -4,6 +4,7 @@
 
 pub mod backup_kills;
 pub mod by_hand;
+pub mod canary;
 pub mod cutter;
 pub mod desk;
 pub mod desktop;

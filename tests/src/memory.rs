@@ -90,7 +90,8 @@ pub async fn after_lock() -> Result<Vec<Searched>> {
     Ok(searched)
 }
 
-type Needle = (&'static str, Vec<u8>);
+/// Something to look for, with a word for what it is.
+pub type Needle = (&'static str, Vec<u8>);
 
 /// What must not be found. Text is looked for in both shapes that a web engine keeps it in.
 fn needles(profile: &Path, code: &str) -> Result<Vec<Needle>> {
@@ -160,7 +161,11 @@ fn bytes(map: &Value, label: u32) -> Option<&[u8]> {
     field(map, label)?.as_bytes().map(Vec::as_slice)
 }
 
-fn search(pid: u32, is_shell: bool, needles: &[Needle]) -> Result<Searched> {
+/// Searches every page that a process holds.
+///
+/// # Errors
+/// Its memory may not be read.
+pub fn search(pid: u32, is_shell: bool, needles: &[Needle]) -> Result<Searched> {
     let name = fs::read_to_string(format!("/proc/{pid}/comm"))?;
     let mut searched = Searched {
         name: name.trim().to_owned(),

@@ -15,7 +15,9 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     printf '%s\n' "$wanted" > "$stamp"
 fi
 cargo build --quiet -p waxwing-tests --example interop
+cargo build --quiet -p waxwing-relay --bin waxwing-relay
 ours=${CARGO_TARGET_DIR:-target}/debug/examples/interop
 exchange=$(mktemp -d "$folder/exchange.XXXXXX")
 trap 'rm -rf "$exchange"' EXIT
+python3 tools/interop/key_service.py "${CARGO_TARGET_DIR:-target}/debug/waxwing-relay" "$exchange"
 "$venv/bin/python" tools/interop/exchange.py "$ours" "$exchange"

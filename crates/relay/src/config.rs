@@ -34,6 +34,10 @@ pub struct Config {
     pub link_rate: Option<Rate>,
     /// Links between devices at the same time.
     pub links: usize,
+    /// The key service.
+    pub key_service: KeyService,
+    /// A proxy in front says for whom it asks, in the last place of `X-Forwarded-For`.
+    pub is_behind_proxy: bool,
     /// The authorities (`host` or `host:port`) by which clients know this relay. A signature for
     /// another authority is refused, so that another relay cannot pass its clients' requests on.
     /// Empty: the listener's own address, and `localhost` with its port when that is loopback.
@@ -52,6 +56,45 @@ pub struct Config {
     pub reserve_bytes: u64,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What the key service at `/Service` takes.
+#[derive(Debug, Clone)]
+pub struct KeyService {
+    /// It answers at all.
+    pub served: bool,
+    /// Bytes of a request with form data: a sealed file of 100 MiB fits in Base64 twice over.
+    pub request_bytes: u64,
+    /// Bytes of a request with an urlencoded body, which is read whole.
+    pub form_bytes: u64,
+    /// Bytes of text and files in the clear in one request.
+    pub plain_bytes: u64,
+    /// Memory for what comes in the clear, of all requests together, in bytes.
+    pub memory_bytes: u64,
+    /// Messages that may wait for one key.
+    pub waiting_messages: u64,
+    /// Their bytes, sealed.
+    pub waiting_bytes: u64,
+    /// Requests from one address.
+    pub address_rate: Option<Rate>,
+    /// New keys of the whole relay.
+    pub key_rate: Option<Rate>,
+}
+
+impl Default for KeyService {
+    fn default() -> Self {
+        Self {
+            served: true,
+            request_bytes: 384 << 20,
+            form_bytes: 16 << 20,
+            plain_bytes: 100 << 20,
+            memory_bytes: 512 << 20,
+            waiting_messages: 1000,
+            waiting_bytes: 512 << 20,
+            address_rate: Rate::new(20, 200),
+            key_rate: Rate::new(2, 200),
+        }
+    }
 }
 
 /// So many a second, and so many at once after a rest.
@@ -106,6 +149,8 @@ impl Config {
             account_rate: Rate::new(50, 5000),
             link_rate: Rate::new(50, 1000),
             links: 1000,
+            key_service: KeyService::default(),
+            is_behind_proxy: false,
             authorities: Vec::new(),
             body_time: Duration::from_secs(30),
             request_time: Duration::from_secs(75),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::{Config, ConfigError, Rate};
+pub use self::config::{Config, ConfigError, KeyService, Rate};
 use self::http::App;
 pub use self::serve::ServeError;
 use self::store::{AnyStore, OpenStoreError, SledOptions, SledStore, StoreError};
@@ -110,6 +110,7 @@ impl Relay {
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) -> Result<(), StoreError> {
         self.app.stopping.cancel();
+        http::burn_what_was_read(&self.app).await;
         self.app.store.close().await
     }
 }

@@ -3,6 +3,8 @@
 //! Speaks plain HTTP: on loopback, or behind a proxy that ends TLS and passes `Host` on. Logs
 //! and the address it listens on are JSON lines on standard output.
 
+mod overwrite;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +38,9 @@ struct Options {
     /// A proxy in front ends TLS: allows listening beyond loopback without it.
     #[arg(long, env = "WAXWING_RELAY_BEHIND_PROXY", requires = "authority")]
     behind_proxy: bool,
+    /// Does not serve the key service at `/Service`.
+    #[arg(long, env = "WAXWING_RELAY_NO_KEY_SERVICE")]
+    no_key_service: bool,
     /// Requests of one device in a second; 0 for no limit.
     #[arg(long, env = "WAXWING_RELAY_DEVICE_RATE", default_value_t = 100)]
     device_rate: u32,
@@ -54,6 +59,8 @@ impl Options {
         let data = self.data.clone().unwrap_or_default();
         let mut config = Config::new(data, self.name.clone());
         config.authorities.clone_from(&self.authority);
+        config.is_behind_proxy = self.behind_proxy;
+        config.key_service.served = !self.no_key_service;
         config.device_rate =
             waxwing_relay::Rate::new(self.device_rate, self.device_rate.saturating_mul(10));
         config.check().map_err(|error| error.to_string())?;
@@ -62,6 +69,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
+    let unwiped = overwrite::overwrite_what_is_freed();
     let options = Options::parse();
     let filter =
         EnvFilter::try_from_env("WAXWING_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -70,6 +78,9 @@ fn main() -> ExitCode {
         .flatten_event(true)
         .with_env_filter(filter)
         .init();
+    if let Err(error) = unwiped {
+        tracing::warn!(error = %error, "what is freed is not overwritten");
+    }
     let config = match options.config() {
         Ok(config) => config,
         Err(error) => {

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, Info, Ref, ResponseBuilder};
+use utoipa::openapi::{Components, ContentBuilder, Info, Object, Ref, ResponseBuilder};
 use waxwing_wire::problem::{MEDIA_TYPE, Problem, Slug};
 
 #[derive(OpenApi)]
@@ -82,6 +83,43 @@ pub(super) fn finish(mut api: utoipa::openapi::OpenApi) -> utoipa::openapi::Open
     }
     api
 }
+
+/// Adds what every operation of the key service may answer: a sentence.
+pub(super) fn finish_service(mut api: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for item in api.paths.paths.values_mut() {
+        for (_, operation) in operations(item) {
+            for (status, description) in SENTENCES {
+                let content = ContentBuilder::new()
+                    .schema(Some(Object::with_type(Type::String)))
+                    .build();
+                let response = ResponseBuilder::new()
+                    .description(*description)
+                    .content("application/json", content.clone())
+                    .content("text/xml", content)
+                    .build();
+                operation
+                    .responses
+                    .responses
+                    .insert((*status).to_owned(), response.into());
+            }
+        }
+    }
+    api
+}
+
+/// The key service's refusals, each with a sentence for a body.
+const SENTENCES: &[(&str, &str)] = &[
+    ("400", "It cannot be done; the sentence says why"),
+    ("404", "No such key, or link"),
+    ("413", "Too large"),
+    (
+        "429",
+        "Too many requests or wrong passphrases, or too much waits; `Retry-After` where waiting helps",
+    ),
+    ("500", "Something went wrong"),
+    ("503", "Too much to do; `Retry-After`"),
+    ("507", "The disk is full"),
+];
 
 fn problem(slugs: &[Slug]) -> utoipa::openapi::Response {
     let description: Vec<String> = slugs
@@ -252,11 +290,16 @@ mod tests {
             ("put", "/v1/links/{link}/{slot}"),
             ("get", "/v1/links/{link}/{slot}"),
             ("delete", "/v1/links/{link}"),
+            ("post", "/Service"),
+            ("get", "/Service"),
+            ("put", "/Service"),
+            ("delete", "/Service"),
+            ("get", "/Service/Files/{id}"),
         ];
         for (method, path) in table {
             let operation = &json["paths"][path][method];
             assert!(operation.is_object(), "{method} {path}");
-            let open = OPEN_PATHS.contains(&path);
+            let open = OPEN_PATHS.contains(&path) || path.starts_with("/Service");
             assert_eq!(operation["security"].is_array(), !open, "{method} {path}");
         }
         let described: usize = json["paths"]

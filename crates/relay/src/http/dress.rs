@@ -17,6 +17,7 @@ use waxwing_wire::problem::{MEDIA_TYPE, Problem};
 
 use super::rates::Remaining;
 use super::refusal::{Refusal, of_status};
+use super::service;
 
 /// Where a call leaves what its caller may still do.
 pub(super) type RateSlot = Arc<OnceLock<Remaining>>;
@@ -34,6 +35,7 @@ pub(super) async fn dress(mut request: Request, next: Next) -> Response {
     let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let service = service::format_of(request.uri(), request.headers());
     let rate = RateSlot::default();
     request.extensions_mut().insert(Arc::clone(&rate));
 
@@ -41,7 +43,10 @@ pub(super) async fn dress(mut request: Request, next: Next) -> Response {
 
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
-        response = with_problem(response, id);
+        response = match service {
+            Some(format) => service::in_shape(response, format),
+            None => with_problem(response, id),
+        };
     }
     let headers = response.headers_mut();
     headers.insert(

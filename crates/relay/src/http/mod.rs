@@ -21,7 +21,9 @@ mod refusal;
 mod revocations;
 mod rotations;
 mod seen;
+mod service;
 mod status;
+pub(crate) mod visitor;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -46,6 +48,7 @@ pub(crate) struct App {
     /// Cancelled when the relay stops: long polls answer at once.
     pub(crate) stopping: CancellationToken,
     pub(crate) links: links::Links,
+    service: service::Service,
     directory: directory::Directory,
     nonces: caller::Nonces,
     seen: seen::Seen,
@@ -59,6 +62,7 @@ impl App {
             limits: rates::Rates::new(&config),
             stopping: CancellationToken::new(),
             links: links::Links::new(config.links),
+            service: service::Service::new(&config),
             directory: directory::Directory::new(store.clone()),
             nonces: caller::Nonces::new(),
             seen: seen::Seen::new(),
@@ -128,19 +132,37 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
 }
 
 pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
-    description::finish(described().1)
+    let mut api = description::finish(described().1);
+    api.merge(description::finish_service(service::described().1));
+    api
 }
 
 pub(crate) fn router(app: &Shared) -> Router {
     let (router, _) = described();
-    router
-        .layer(CatchPanicLayer::custom(refusal::panicked))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            app.config.request_time,
-        ))
+    let timed = router.layer(TimeoutLayer::with_status_code(
+        StatusCode::SERVICE_UNAVAILABLE,
+        app.config.request_time,
+    ));
+    // The service takes long bodies, and has a time for each part of its work instead.
+    let all = if app.config.key_service.served {
+        timed.merge(service::described().0)
+    } else {
+        timed
+    };
+    all.layer(CatchPanicLayer::custom(refusal::panicked))
         .layer(from_fn(dress::dress))
         .with_state(Arc::clone(app))
+}
+
+/// What the key service does from time to time.
+pub(crate) async fn tidy_service(app: &Shared) {
+    app.service.forget_over(app.now());
+    service::settle_all(app, false).await;
+}
+
+/// Burns what was read and is to burn: there is no later.
+pub(crate) async fn burn_what_was_read(app: &Shared) {
+    service::settle_all(app, true).await;
 }
 
 /// An id of a path. What is no id names nothing.

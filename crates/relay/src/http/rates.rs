@@ -11,6 +11,7 @@ use waxwing_wire::ids::{AccountId, DeviceId};
 use waxwing_wire::problem::Slug;
 
 use super::Refusal;
+use super::visitor::Visitor;
 use crate::{Config, Rate};
 
 type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
@@ -48,6 +49,8 @@ pub(crate) struct Rates {
     claim: Option<(Rate, Keyed<(AccountId, AccountId)>)>,
     account: Option<(Rate, Keyed<()>)>,
     link: Option<(Rate, Keyed<()>)>,
+    service: Option<(Rate, Keyed<Visitor>)>,
+    service_key: Option<(Rate, Keyed<()>)>,
 }
 
 impl Rates {
@@ -58,6 +61,8 @@ impl Rates {
             claim: keyed(config.claim_rate),
             account: keyed(config.account_rate),
             link: keyed(config.link_rate),
+            service: keyed(config.key_service.address_rate),
+            service_key: keyed(config.key_service.key_rate),
         }
     }
 
@@ -93,12 +98,34 @@ impl Rates {
         self.check(self.link.as_ref(), &(), detail).map(drop)
     }
 
+    /// Counts a request to the key service from an address; answers the seconds to wait.
+    pub(super) fn service(&self, source: Visitor) -> Result<(), u64> {
+        self.count(self.service.as_ref(), &source).map(drop)
+    }
+
+    /// Counts a new key of the key service.
+    pub(super) fn service_key(&self) -> Result<(), u64> {
+        self.count(self.service_key.as_ref(), &()).map(drop)
+    }
+
     fn check<K: std::hash::Hash + Eq + Clone>(
         &self,
         limit: Option<&(Rate, Keyed<K>)>,
         key: &K,
         detail: &'static str,
     ) -> Result<Option<Remaining>, Refusal> {
+        self.count(limit, key).map_err(|seconds| {
+            Refusal::because(Slug::TooManyRequests, detail)
+                .with(|problem| problem.retry_after = Some(seconds))
+        })
+    }
+
+    /// Counts a request; refused, it answers the seconds to wait.
+    fn count<K: std::hash::Hash + Eq + Clone>(
+        &self,
+        limit: Option<&(Rate, Keyed<K>)>,
+        key: &K,
+    ) -> Result<Option<Remaining>, u64> {
         let Some((rate, limiter)) = limit else {
             return Ok(None);
         };
@@ -110,8 +137,7 @@ impl Rates {
             Err(until) => {
                 let wait = until.wait_time_from(self.clock.now());
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Err(Refusal::because(Slug::TooManyRequests, detail)
-                    .with(|problem| problem.retry_after = Some(seconds.max(1))))
+                Err(seconds.max(1))
             }
         }
     }
@@ -122,6 +148,9 @@ impl Rates {
             limiter.retain_recent();
         }
         if let Some((_, limiter)) = &self.claim {
+            limiter.retain_recent();
+        }
+        if let Some((_, limiter)) = &self.service {
             limiter.retain_recent();
         }
     }
