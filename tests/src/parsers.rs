@@ -1,6 +1,12 @@
 //! Every parser of bytes that others control, with the one property that all of them hold: what is
 //! accepted is exactly what would be encoded. Shared by the property tests and by `fuzz/`.
 
+use std::sync::LazyLock;
+
+use waxwing_compat::{
+    RsaPrivate, RsaPublic, Sealed, open, open_file, pack_file, pack_text, text, unpack_file,
+    unpack_text,
+};
 use waxwing_crypto::backup::Record;
 use waxwing_crypto::link::LinkText;
 use waxwing_crypto::message::Message;
@@ -130,7 +136,62 @@ pub const PARSERS: &[(&str, Parser)] = &[
         assert_eq!(address, again, "an address has one form");
         Some(bytes.to_vec())
     }),
+    // White space is free in the key service's formats: what was read has one form from then on.
+    ("key service public key", |bytes| {
+        let key = RsaPublic::from_xml(std::str::from_utf8(bytes).ok()?).ok()?;
+        let again = RsaPublic::from_xml(&key.to_xml().ok()?);
+        assert_eq!(again.as_ref(), Ok(&key), "a public key has one form");
+        Some(bytes.to_vec())
+    }),
+    ("key service private key", |bytes| {
+        let xml = std::str::from_utf8(bytes).ok()?;
+        let key = RsaPrivate::from_xml_of_any_size(xml).ok()?;
+        assert_eq!(key.xml(), xml, "a private key's text is kept");
+        Some(bytes.to_vec())
+    }),
+    ("key service text", |bytes| {
+        let sealed = std::str::from_utf8(bytes).ok()?;
+        let plain = text::decrypt(sealed, KEY_SERVICE_PASSPHRASE).ok()?;
+        let again = text::encrypt(&plain, KEY_SERVICE_PASSPHRASE).ok()?;
+        let read: String = sealed.split_ascii_whitespace().collect();
+        assert_eq!(again, read, "a text has one form");
+        Some(bytes.to_vec())
+    }),
+    ("key service message", |bytes| {
+        let lines = std::str::from_utf8(bytes).ok()?;
+        let (encryptionkey, encryptedmessage) = lines.split_once('\n')?;
+        let sealed = Sealed {
+            encryptedmessage: encryptedmessage.to_owned(),
+            encryptionkey: encryptionkey.to_owned(),
+            messagehash: None,
+        };
+        let key = &KEY_SERVICE_KEY;
+        match (open(key, &sealed), open_file(key, &sealed)) {
+            (Err(_), Err(_)) => None,
+            _ => Some(bytes.to_vec()),
+        }
+    }),
+    ("key service packed text", |bytes| {
+        let packed: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+        let text = unpack_text(&packed).ok()?;
+        let again = unpack_text(&pack_text(&text).ok()?);
+        assert_eq!(again.as_deref(), Ok(&*text), "a text packs and unpacks");
+        Some(bytes.to_vec())
+    }),
+    ("key service packed file", |bytes| {
+        let file = unpack_file(std::str::from_utf8(bytes).ok()?).ok()?;
+        let again = unpack_file(&pack_file(&file.name, &file.bytes).ok()?).ok()?;
+        assert_eq!((again.name, again.bytes), (file.name, file.bytes));
+        Some(bytes.to_vec())
+    }),
 ];
+
+/// Of the key service's texts that are parsed.
+pub const KEY_SERVICE_PASSPHRASE: &str = "a passphrase";
+
+/// Who opens the key service's messages that are parsed.
+pub static KEY_SERVICE_KEY: LazyLock<RsaPrivate> =
+    LazyLock::new(|| RsaPrivate::generate(2048).expect("a key"));
 
 /// Labels from 100 and text labels may be skipped by a reader and so are not encoded again. Bytes
 /// that carry one are compared without it: their own deterministic form is checked by `cbor`.

@@ -18,7 +18,7 @@ use waxwing_crypto::revocation::sign_revocation;
 use waxwing_crypto::vault_header::{
     AccountSeed, DeviceSeed, FileHeader, Header, Keyring, TransportSeed,
 };
-use waxwing_tests::parsers::{PARSERS, check_all};
+use waxwing_tests::parsers::{KEY_SERVICE_KEY, KEY_SERVICE_PASSPHRASE, PARSERS, check_all};
 use waxwing_tests::people::{NOW, Person, header};
 use waxwing_wire::cose_key::Suite;
 use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, MailboxId};
@@ -105,8 +105,34 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     valid.push(new.offer().encode());
     valid.push(old.hello().encode());
     valid.push(text.expose().as_bytes().to_vec());
+    valid.extend(key_service());
     valid
 });
+
+/// What clients of the key service send.
+fn key_service() -> Vec<Vec<u8>> {
+    let key = &*KEY_SERVICE_KEY;
+    let line = |sealed: waxwing_compat::Sealed| {
+        format!("{}\n{}", sealed.encryptionkey, sealed.encryptedmessage)
+    };
+    let packed = waxwing_compat::pack_text("Grüße, 你好").unwrap();
+    vec![
+        key.public().to_xml().unwrap().into_bytes(),
+        key.xml().as_bytes().to_vec(),
+        waxwing_compat::text::encrypt("Hello.", KEY_SERVICE_PASSPHRASE)
+            .unwrap()
+            .into_bytes(),
+        line(waxwing_compat::seal(key.public(), "Hello.").unwrap()).into_bytes(),
+        packed
+            .chars()
+            .map(|char| u8::try_from(char).unwrap())
+            .collect(),
+        waxwing_compat::pack_file("a.txt", b"Hello.")
+            .unwrap()
+            .as_bytes()
+            .to_vec(),
+    ]
+}
 
 /// A change to valid bytes.
 fn backup_header() -> Vec<u8> {

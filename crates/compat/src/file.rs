@@ -26,7 +26,7 @@ pub struct File {
 /// [`Error::SmallKey`] for a key under 2048 bits, [`Error::FileName`], [`Error::TooLarge`],
 /// [`Error::System`].
 pub fn seal_file(key: &RsaPublic, name: &str, bytes: &[u8]) -> Result<Sealed, Error> {
-    seal_packed(key, &pack(name, bytes)?)
+    seal_packed(key, &pack_file(name, bytes)?)
 }
 
 /// Opens a file. Of several in one zip the first counts, as with the original.
@@ -35,7 +35,7 @@ pub fn seal_file(key: &RsaPublic, name: &str, bytes: &[u8]) -> Result<Sealed, Er
 /// [`Error::Closed`], [`Error::Hash`], [`Error::Form`] when it is no file, [`Error::FileName`],
 /// [`Error::TooLarge`].
 pub fn open_file(key: &RsaPrivate, sealed: &Sealed) -> Result<File, Error> {
-    unpack(&open_packed(key, sealed)?)
+    unpack_file(&open_packed(key, sealed)?)
 }
 
 /// Opens a file as far as the original's server does: to a zip, in base64.
@@ -46,7 +46,11 @@ pub fn open_zip(key: &RsaPrivate, sealed: &Sealed) -> Result<Zeroizing<String>, 
     open_packed(key, sealed)
 }
 
-fn pack(name: &str, bytes: &[u8]) -> Result<Zeroizing<String>, Error> {
+/// Packs a file.
+///
+/// # Errors
+/// [`Error::FileName`], [`Error::TooLarge`], [`Error::System`].
+pub fn pack_file(name: &str, bytes: &[u8]) -> Result<Zeroizing<String>, Error> {
     if bytes.len() > MAX_OPENED {
         return Err(Error::TooLarge);
     }
@@ -60,7 +64,11 @@ fn pack(name: &str, bytes: &[u8]) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(Base64::encode_string(&zipped)))
 }
 
-fn unpack(packed: &str) -> Result<File, Error> {
+/// Unpacks a file.
+///
+/// # Errors
+/// [`Error::Form`], [`Error::FileName`], [`Error::TooLarge`].
+pub fn unpack_file(packed: &str) -> Result<File, Error> {
     let zipped = from_base64(packed).map_err(|_| Error::Form)?;
     let zipped = Zeroizing::new(zipped);
     let mut zip = ZipArchive::new(Cursor::new(zipped.as_slice())).map_err(|_| Error::Form)?;
@@ -90,10 +98,11 @@ fn safe_name(path: &str) -> Result<String, Error> {
         truncate: true,
         replacement: "_",
     };
-    let safe = sanitize_filename::sanitize_with_options(name, options);
-    match safe.trim_start_matches('.').trim() {
-        "" => Err(Error::FileName),
-        safe => Ok(safe.to_owned()),
+    let hides = |char: char| char == '.' || char.is_whitespace();
+    let name = name.trim_start_matches(hides).trim_end();
+    match sanitize_filename::sanitize_with_options(name, options) {
+        safe if safe.is_empty() => Err(Error::FileName),
+        safe => Ok(safe),
     }
 }
 
@@ -121,7 +130,7 @@ mod tests {
             "a/",
             "",
         ] {
-            let refused = unpack(&zip(name, b"x")).err();
+            let refused = unpack_file(&zip(name, b"x")).err();
             assert_eq!(refused, Some(Error::FileName), "{name:?}");
         }
     }
@@ -133,16 +142,21 @@ mod tests {
             ("folder/a.txt", "a.txt"),
             ("C:\\Users\\Bob\\a.txt", "a.txt"),
             (".profile", "profile"),
+            (". .con", "_"),
             ("a\u{0}b<c>.txt", "a_b_c_.txt"),
             ("con", "_"),
         ] {
-            assert_eq!(unpack(&zip(name, b"x")).unwrap().name, clean, "{name:?}");
+            assert_eq!(
+                unpack_file(&zip(name, b"x")).unwrap().name,
+                clean,
+                "{name:?}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_zip_or_too_large_is_refused() {
-        let refused = |packed: &str| unpack(packed).err();
+        let refused = |packed: &str| unpack_file(packed).err();
         assert_eq!(refused(""), Some(Error::Form));
         assert_eq!(refused("no base64"), Some(Error::Form));
         assert_eq!(

@@ -17,7 +17,7 @@ use crate::{Error, MAX_OPENED};
 ///
 /// # Errors
 /// [`Error::TooLarge`], [`Error::System`].
-pub(crate) fn pack(text: &str) -> Result<Zeroizing<String>, Error> {
+pub fn pack_text(text: &str) -> Result<Zeroizing<String>, Error> {
     if text.len() > MAX_OPENED {
         return Err(Error::TooLarge);
     }
@@ -37,7 +37,7 @@ pub(crate) fn pack(text: &str) -> Result<Zeroizing<String>, Error> {
 ///
 /// # Errors
 /// [`Error::Form`], [`Error::TooLarge`].
-pub(crate) fn unpack(chars: &str) -> Result<Zeroizing<String>, Error> {
+pub fn unpack_text(chars: &str) -> Result<Zeroizing<String>, Error> {
     let packed: Result<Vec<u8>, _> = chars.chars().map(u8::try_from).collect();
     let packed = Zeroizing::new(packed.map_err(|_| Error::Form)?);
     let mut rest = packed.as_slice();
@@ -90,8 +90,8 @@ mod tests {
                 .map(|name| case[name].as_str().unwrap());
             let low_byte = |char| char::from(u32::from(char).to_le_bytes()[0]);
             let packed_text: String = text.chars().map(low_byte).collect();
-            assert_eq!(*unpack(packed).unwrap(), packed_text);
-            assert_eq!(*unpack(&pack(text).unwrap()).unwrap(), text);
+            assert_eq!(*unpack_text(packed).unwrap(), packed_text);
+            assert_eq!(*unpack_text(&pack_text(text).unwrap()).unwrap(), text);
             cut += usize::from(by_original.len() < packed_text.len());
             lost += usize::from(packed_text != text);
         }
@@ -101,7 +101,11 @@ mod tests {
     #[test]
     fn latin_is_packed_as_the_original_does_unless_it_would_be_read_as_utf_8() {
         let bytes = |text| {
-            let packed: Vec<u8> = pack(text).unwrap().chars().map(|char| char as u8).collect();
+            let packed: Vec<u8> = pack_text(text)
+                .unwrap()
+                .chars()
+                .map(|char| char as u8)
+                .collect();
             let mut bytes = Vec::new();
             GzDecoder::new(&*packed).read_to_end(&mut bytes).unwrap();
             bytes
@@ -123,19 +127,19 @@ mod tests {
             bytes.into_iter().map(char::from).collect::<String>()
         };
         assert_eq!(
-            unpack(&packed(MAX_OPENED + (1 << 20))),
+            unpack_text(&packed(MAX_OPENED + (1 << 20))),
             Err(Error::TooLarge)
         );
-        assert_eq!(unpack(&packed(MAX_OPENED)).unwrap().len(), MAX_OPENED);
+        assert_eq!(unpack_text(&packed(MAX_OPENED)).unwrap().len(), MAX_OPENED);
     }
 
     #[test]
     fn what_is_no_gzip_of_bytes_is_refused() {
-        let whole = pack("a text").unwrap();
+        let whole = pack_text("a text").unwrap();
         let short: String = whole.chars().take(20).collect();
         let longer = format!("{}x", *whole);
         for packed in ["", "a text", "\u{1f8b}", &short, &longer] {
-            assert_eq!(unpack(packed), Err(Error::Form), "{packed:?}");
+            assert_eq!(unpack_text(packed), Err(Error::Form), "{packed:?}");
         }
     }
 }

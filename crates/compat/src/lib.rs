@@ -21,7 +21,8 @@ pub mod text;
 mod xml;
 
 pub use error::Error;
-pub use file::{File, open_file, open_zip, seal_file};
+pub use file::{File, open_file, open_zip, pack_file, seal_file, unpack_file};
+pub use gzip::{pack_text, unpack_text};
 pub use keys::{RsaPrivate, RsaPublic};
 pub use sealed::{Sealed, open, seal};
 

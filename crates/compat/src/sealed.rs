@@ -3,8 +3,9 @@
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
+use crate::gzip::{pack_text, unpack_text};
 use crate::text::{decrypt, encrypt, hash};
-use crate::{Error, RsaPrivate, RsaPublic, gzip};
+use crate::{Error, RsaPrivate, RsaPublic};
 
 /// A sealed text or file, in the fields that the service carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Sealed {
 /// # Errors
 /// [`Error::SmallKey`] for a key under 2048 bits, [`Error::TooLarge`], [`Error::System`].
 pub fn seal(key: &RsaPublic, text: &str) -> Result<Sealed, Error> {
-    seal_packed(key, &gzip::pack(text)?)
+    seal_packed(key, &pack_text(text)?)
 }
 
 /// Opens a text.
@@ -31,7 +32,7 @@ pub fn seal(key: &RsaPublic, text: &str) -> Result<Sealed, Error> {
 /// [`Error::Closed`], [`Error::Hash`] when there is a hash that names something else,
 /// [`Error::Form`] when it is no text, [`Error::TooLarge`].
 pub fn open(key: &RsaPrivate, sealed: &Sealed) -> Result<Zeroizing<String>, Error> {
-    gzip::unpack(&open_packed(key, sealed)?)
+    unpack_text(&open_packed(key, sealed)?)
 }
 
 /// Seals what is packed already.
