@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value as Json, json};
+use waxwing_compat::{RsaPrivate, Sealed};
 use waxwing_crypto::card::{sign_rotation, sign_successor};
 use waxwing_crypto::envelope::Received;
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
@@ -44,6 +45,7 @@ fn main() {
                 "request": request(),
                 "attachments": attachments(folder),
                 "vault": vault(),
+                "key_service": key_service(),
             });
             std::fs::write(folder.join("ours.json"), ours.to_string()).unwrap();
         }
@@ -226,6 +228,79 @@ fn vault() -> Json {
     })
 }
 
+fn key_service() -> Json {
+    let key = RsaPrivate::generate(2048).unwrap();
+    let (text, name, content) = ("Grüße, 你好, \u{1f426}", "Grüße.bin", content(100_000));
+    let seal = |text: &str| {
+        let sealed = waxwing_compat::seal(key.public(), text).unwrap();
+        json!({ "text": text, "sealed": key_service_fields(&sealed) })
+    };
+    let file = waxwing_compat::seal_file(key.public(), name, &content).unwrap();
+    json!({
+        "passphrase": PASSPHRASE,
+        "text": text,
+        "name": name,
+        "content": hex::encode(&content),
+        "under_passphrase": waxwing_compat::text::encrypt(text, PASSPHRASE).unwrap(),
+        "privatekey": key.xml(),
+        "publickey": key.public().to_xml().unwrap(),
+        "privatekeyhash": key.hash(),
+        "wrapped": waxwing_compat::text::encrypt(key.xml(), PASSPHRASE).unwrap(),
+        "message": seal(text),
+        "latin": seal("été"),
+        "file": key_service_fields(&file),
+    })
+}
+
+fn key_service_fields(sealed: &Sealed) -> Json {
+    json!({
+        "encryptedmessage": sealed.encryptedmessage,
+        "encryptionkey": sealed.encryptionkey,
+        "messagehash": sealed.messagehash,
+    })
+}
+
+fn key_service_sealed(fields: &Json) -> Sealed {
+    let text = |name: &str| fields[name].as_str().unwrap().to_owned();
+    Sealed {
+        encryptedmessage: text("encryptedmessage"),
+        encryptionkey: text("encryptionkey"),
+        messagehash: Some(text("messagehash")),
+    }
+}
+
+/// What Python made: a key under a passphrase, texts to it and to ours, a file.
+fn check_key_service(ours: &Json, theirs: &Json, report: impl Fn(&str, bool)) {
+    let text = |json: &Json, name: &str| json[name].as_str().unwrap().to_owned();
+    let decrypt = |sealed: &str| waxwing_compat::text::decrypt(sealed, PASSPHRASE);
+    let plain = decrypt(&text(theirs, "under_passphrase"));
+    report(
+        "text of Python under a passphrase opens",
+        plain.is_ok_and(|plain| *plain == text(ours, "text")),
+    );
+    let xml = decrypt(&text(theirs, "privatekey")).unwrap();
+    let key = RsaPrivate::from_xml(&xml).unwrap();
+    report(
+        "private key of Python is read, with its hash",
+        key.hash() == text(theirs, "privatekeyhash"),
+    );
+    let own = RsaPrivate::from_xml(&text(ours, "privatekey")).unwrap();
+    for case in theirs["texts"].as_array().unwrap() {
+        let is_ours = case["is_ours"].as_bool().unwrap();
+        let opener = if is_ours { &own } else { &key };
+        let opened = waxwing_compat::open(opener, &key_service_sealed(&case["sealed"]));
+        let is_whole = opened.is_ok_and(|opened| *opened == text(case, "text"));
+        report(&text(case, "case"), is_whole);
+    }
+    let file = waxwing_compat::open_file(&key, &key_service_sealed(&theirs["file"]));
+    report(
+        "file of Python opens",
+        file.is_ok_and(|file| {
+            file.name == text(ours, "name") && *file.bytes == bytes(ours, "content")
+        }),
+    );
+}
+
 fn check(folder: &Path) {
     let (ours, theirs) = (read(folder, "ours.json"), read(folder, "theirs.json"));
     let report = |case: &str, ok: bool| println!("{}", json!({ "case": case, "ok": ok }));
@@ -256,6 +331,7 @@ fn check(folder: &Path) {
         keyring.is_ok_and(|keyring| keyring.account.expose() == &[10; 32])
     });
     report("vault re-wrapped with argon2-cffi opens", opened);
+    check_key_service(&ours["key_service"], &theirs["key_service"], report);
 }
 
 fn envelope_opens(ours: &Json, theirs: &Json) -> bool {

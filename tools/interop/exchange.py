@@ -4,6 +4,7 @@ what Waxwing opens. Every case is printed; the last line counts them.
 python-cwt with pyhpke: COSE_Encrypt with an HPKE-4-KE recipient, COSE_Sign1, COSE_Sign.
 pyca/cryptography: HPKE of both suites, and the whole envelope of the post-quantum one.
 Tink: attachments. http-message-signatures: requests. argon2-cffi: the vault's slot.
+key_service_formats.py: the key service's formats.
 """
 
 import base64
@@ -19,6 +20,7 @@ import types
 import argon2.low_level
 import cbor2
 import http_message_signatures as hms
+import key_service_formats
 from cryptography.hazmat.primitives import hashes, hpke
 from cryptography.hazmat.primitives.asymmetric import ed25519, mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -526,6 +528,7 @@ def main():
         "card": cards(ours["cards"]),
         "request": requests(ours["request"]),
         "attachments": attachments(ours["attachments"], folder),
+        "key_service": key_service_formats.exchange(ours["key_service"], attempt, refused),
         "vault_passphrase": "another passphrase, from over there",
     }
     theirs["vault"] = vault(ours["vault"], theirs["vault_passphrase"])
