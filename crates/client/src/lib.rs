@@ -26,6 +26,7 @@
 pub mod clock;
 pub mod failure;
 pub mod host;
+pub mod key_service;
 pub mod passphrase;
 pub mod qr;
 pub mod view;
