@@ -15,6 +15,7 @@ mod envelopes;
 mod links;
 mod mailbox;
 mod names;
+mod page;
 mod prekeys;
 mod rates;
 mod refusal;
@@ -134,6 +135,7 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
 pub(crate) fn router(app: &Shared) -> Router {
     let (router, _) = described();
     router
+        .merge(page::routes())
         .layer(CatchPanicLayer::custom(refusal::panicked))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
