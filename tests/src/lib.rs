@@ -16,3 +16,4 @@ pub mod parsers;
 pub mod people;
 pub mod person;
 pub mod rotation;
+pub mod visitor;

@@ -41,6 +41,7 @@ mod contacts;
 mod devices;
 mod directory;
 mod drafts;
+mod drops;
 mod files;
 mod filing;
 mod handing_in;

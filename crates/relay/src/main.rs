@@ -54,6 +54,7 @@ impl Options {
         let data = self.data.clone().unwrap_or_default();
         let mut config = Config::new(data, self.name.clone());
         config.authorities.clone_from(&self.authority);
+        config.is_behind_proxy = self.behind_proxy;
         config.device_rate =
             waxwing_relay::Rate::new(self.device_rate, self.device_rate.saturating_mul(10));
         config.check().map_err(|error| error.to_string())?;

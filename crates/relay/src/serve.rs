@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -11,7 +12,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
 
+use crate::http::visitor::Peer;
 use crate::http::{self, App};
 
 /// The longest time in which a request's headers must arrive.
@@ -40,7 +43,7 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     app.known_as(own_authorities(address));
-    let service = TowerToHyperService::new(http::router(app));
+    let router = http::router(app);
     let builder = builder();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(app.config.connections));
@@ -56,8 +59,8 @@ pub(crate) async fn serve(
             () = shutdown.cancelled() => break,
             () = app.stopping.cancelled() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: let connections end first.
                 tracing::warn!(error = %error, "a connection was not accepted");
@@ -67,8 +70,9 @@ pub(crate) async fn serve(
         };
         // Only latency depends on it.
         let _ = stream.set_nodelay(true);
+        let router = Extension(Peer(peer.ip())).layer(router.clone());
         let connection = builder
-            .serve_connection(TokioIo::new(stream), service.clone())
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
             .into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

@@ -11,6 +11,7 @@ mod cards;
 mod description;
 mod directory;
 mod dress;
+mod drops;
 mod envelopes;
 mod links;
 mod mailbox;
@@ -23,6 +24,7 @@ mod revocations;
 mod rotations;
 mod seen;
 mod status;
+pub(crate) mod visitor;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -123,6 +125,10 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
             attachments::download,
             attachments::delete
         ))
+        .routes(routes!(drops::put, drops::get, drops::end))
+        .routes(routes!(drops::create))
+        .routes(routes!(drops::append))
+        .routes(routes!(drops::submit))
         .routes(routes!(links::put, links::get))
         .routes(routes!(links::end))
         .split_for_parts()

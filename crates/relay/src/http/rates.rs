@@ -11,6 +11,7 @@ use waxwing_wire::ids::{AccountId, DeviceId};
 use waxwing_wire::problem::Slug;
 
 use super::Refusal;
+use super::visitor::Visitor;
 use crate::{Config, Rate};
 
 type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
@@ -48,6 +49,8 @@ pub(crate) struct Rates {
     claim: Option<(Rate, Keyed<(AccountId, AccountId)>)>,
     account: Option<(Rate, Keyed<()>)>,
     link: Option<(Rate, Keyed<()>)>,
+    visitor: Option<(Rate, Keyed<Visitor>)>,
+    visitors: Option<(Rate, Keyed<()>)>,
 }
 
 impl Rates {
@@ -58,6 +61,8 @@ impl Rates {
             claim: keyed(config.claim_rate),
             account: keyed(config.account_rate),
             link: keyed(config.link_rate),
+            visitor: keyed(config.visitor_rate),
+            visitors: keyed(config.visitors_rate),
         }
     }
 
@@ -93,6 +98,14 @@ impl Rates {
         self.check(self.link.as_ref(), &(), detail).map(drop)
     }
 
+    /// Counts a request of somebody at a drop box.
+    pub(super) fn visitor(&self, visitor: Visitor) -> Result<(), Refusal> {
+        let detail = "Too much is asked from where you are; wait a little.";
+        self.check(self.visitor.as_ref(), &visitor, detail)?;
+        let detail = "Too many people write to drop boxes here; wait a little.";
+        self.check(self.visitors.as_ref(), &(), detail).map(drop)
+    }
+
     fn check<K: std::hash::Hash + Eq + Clone>(
         &self,
         limit: Option<&(Rate, Keyed<K>)>,
@@ -122,6 +135,9 @@ impl Rates {
             limiter.retain_recent();
         }
         if let Some((_, limiter)) = &self.claim {
+            limiter.retain_recent();
+        }
+        if let Some((_, limiter)) = &self.visitor {
             limiter.retain_recent();
         }
     }

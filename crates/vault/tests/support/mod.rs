@@ -175,6 +175,7 @@ pub fn message(mailbox: MailBox, byte: u8, body: &str) -> Message {
         missing: 0,
         other_before: false,
         in_reply_to: None,
+        drop: None,
         attachments: Vec::new(),
         opened: false,
     }
