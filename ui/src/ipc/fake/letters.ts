@@ -94,6 +94,7 @@ function incomingView(letter: Incoming, index: number, now: number): EnvelopeVie
       id: letter.from ? `in-${hex(index + 1, 16)}` : `sealed-${index + 1}`,
       folder: "inbox",
       from: letter.from,
+      drop: null,
       to: [],
       incoming: letter.state,
       subject: letter.subject,
@@ -115,7 +116,7 @@ function outgoingView(letter: Outgoing, index: number, now: number): EnvelopeVie
   const to: EnvelopeView["row"]["to"] = letter.to.map(([contact, state]) => ({ party: partyOf(contact), state, leftOut: 0 }));
   return {
     row: {
-      id: `out-${hex(index + 501, 16)}`, folder: letter.folder, from: null, to, incoming: null,
+      id: `out-${hex(index + 501, 16)}`, folder: letter.folder, from: null, drop: null, to, incoming: null,
       subject: letter.subject, preview: letter.body.replace(/\s+/g, " ").slice(0, 120),
       at: now - letter.ago, claimedAt: null, attachments: letter.files?.length ?? 0,
     },

@@ -592,7 +592,7 @@ export class FakeShell implements Port {
     const view: EnvelopeView = {
       row: {
         id: `in-${hex(this.#made++, 16)}`, folder: "inbox", to: [], incoming: { kind: "waiting" }, subject, preview: body.slice(0, 120),
-        from: from ? partyOf(from) : youOf(me),
+        from: from ? partyOf(from) : youOf(me), drop: null,
         at: Date.now(), claimedAt: null, attachments: 0,
       },
       body, files: [], inReplyTo: null, missingBefore: 0, otherBefore: false, unknownKind: null,
@@ -657,7 +657,7 @@ export class FakeShell implements Port {
   #seal(draft: Draft): EnvelopeView {
     const view: EnvelopeView = {
       row: {
-        id: `out-${hex(this.#made++, 16)}`, folder: "outbox", from: null, incoming: null, subject: draft.subject,
+        id: `out-${hex(this.#made++, 16)}`, folder: "outbox", from: null, drop: null, incoming: null, subject: draft.subject,
         to: draft.to.map((account) => ({ party: account === this.world.me.account ? youOf(this.world.me) : partyOf(this.#contact(account)), state: { kind: "queued", behind: false }, leftOut: 0 })),
         preview: draft.body.slice(0, 120), at: Date.now(), claimedAt: null, attachments: draft.files.length,
       },
