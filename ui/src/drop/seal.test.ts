@@ -62,7 +62,7 @@ describe("a box", () => {
 });
 
 describe("a drop", () => {
-  const files: Attachment[] = vectors.files.slice(0, 1).map((file: Record<string, never>) => ({
+  const files: Attachment[] = vectors.files.slice(0, 1).map((file: Record<"att_id" | "key" | "sha256" | "name" | "media_type", string> & Record<"sealed_length" | "length", number>) => ({
     id: bytes(file.att_id), key: bytes(file.key), sealedLength: file.sealed_length, digest: bytes(file.sha256),
     length: file.length, name: file.name, type: file.media_type,
   }));
