@@ -98,7 +98,7 @@ fn padme(length: usize) -> usize {
         return length;
     }
     let e = usize::BITS - 1 - length.leading_zeros();
-    let s = usize::BITS - e.leading_zeros();
+    let s = u32::BITS - e.leading_zeros();
     let mask = (1usize << e.saturating_sub(s)) - 1;
     (length + mask) & !mask
 }
