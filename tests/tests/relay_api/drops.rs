@@ -233,7 +233,7 @@ pub async fn a_box_for_one_drop_takes_one() {
 
 #[tokio::test]
 pub async fn files_come_to_a_box_in_pieces() {
-    let running = running_with(|config| config.drop_file_bytes = 3 << 20).await;
+    let running = running_with(|config| config.drop_file_bytes = 2 << 20).await;
     let (alice, own) = (running.person().await, made(1));
     let visitor = Visitor::at(&running, &own);
     let file = SealedFile::seal(&vec![7; 1_500_000], "a.bin", "", &mut rand::rng());
