@@ -12,10 +12,13 @@ export class Refused extends Error {
   readonly why: Refusal;
   /** Where an upload stands, when that is what was wrong. */
   readonly offset: number | null;
-  constructor(why: Refusal, offset: number | null = null) {
+  /** Seconds after which trying again may help. */
+  readonly after: number;
+  constructor(why: Refusal, offset: number | null = null, after = 1) {
     super(why);
     this.why = why;
     this.offset = offset;
+    this.after = after;
   }
 }
 
@@ -33,6 +36,9 @@ const refusals: Record<string, Refusal> = {
   "digest-mismatch": "conflict",
   "offset-mismatch": "elsewhere",
 };
+
+/** How often one piece waits for a relay that is asked too often. */
+const WAITS = 8;
 
 export class Relay {
   readonly #base: string;
@@ -68,10 +74,18 @@ export class Relay {
     return state.complete === true ? file.length : Number(state.offset);
   }
 
-  /** Adds a piece to an announced file. */
+  /** Adds a piece to an announced file. A long file has more pieces than the relay takes at once from one address: then it waits. */
   async append(id: Bytes, offset: number, piece: Bytes, signal: AbortSignal): Promise<void> {
     const headers = { "content-type": "application/partial-upload", "upload-offset": String(offset) };
-    await this.#call("PATCH", `/attachments/${hex(id)}`, piece, headers, signal);
+    for (let waits = 0; ; waits++) {
+      try {
+        await this.#call("PATCH", `/attachments/${hex(id)}`, piece, headers, signal);
+        return;
+      } catch (thrown) {
+        if (!(thrown instanceof Refused) || thrown.why !== "busy" || waits === WAITS) throw thrown;
+        await pause(thrown.after, signal);
+      }
+    }
   }
 
   /** Hands a sealed drop in; answers when the relay took it, in Unix seconds. The same drop twice is one drop. */
@@ -108,5 +122,17 @@ async function refusalOf(answer: Response): Promise<Refused> {
   const problem = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
   const slug = String(problem.type ?? "").split("/").at(-1) ?? "";
   const offset = typeof problem.offset === "number" ? problem.offset : null;
-  return new Refused(refusals[slug] ?? "relay", offset);
+  const after = typeof problem.retry_after === "number" ? problem.retry_after : 1;
+  return new Refused(refusals[slug] ?? "relay", offset, after);
+}
+
+/** Waits so many seconds, half a minute at most, or until it is stopped. */
+function pause(seconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, Math.min(seconds, 30) * 1000);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new DOMException("stopped", "AbortError"));
+    }, { once: true });
+  });
 }

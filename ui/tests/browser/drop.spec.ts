@@ -114,6 +114,16 @@ test("a file goes on where the connection was cut", async () => {
   expected();
 });
 
+test("a long file waits where the relay is asked too often", async () => {
+  const page = await open();
+  await choose(page, file("long.bin", 2_500_000));
+  relay.trick("PATCH", /./, { status: 429, slug: "too-many-requests" }, 2);
+  await send(page);
+  await done(page);
+  expect((await relay.opened())[0]?.files[0]?.content.length).toBe(2_500_000);
+  expected();
+});
+
 test("what the network broke off goes on by itself when it is back", async () => {
   const page = await open();
   await message(page).fill("In a tunnel.");
