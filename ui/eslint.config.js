@@ -21,7 +21,7 @@ const fence = (folder, ...patterns) => ({
 });
 
 export default ts.config(
-  { ignores: ["dist", "src/text/generated", "src/ipc/bindings.ts", "node_modules"] },
+  { ignores: ["dist", "dist-drop", "src/text/generated", "src/ipc/bindings.ts", "node_modules"] },
   ...ts.configs.strict,
   ...ts.configs.stylistic,
   ...svelte.configs.recommended,
@@ -55,5 +55,6 @@ export default ts.config(
   fence("parts", to("ipc", "Parts know nothing."), to("state", "Parts know nothing."), to("text", "Words reach parts as properties."), to("screens", "Parts know nothing.")),
   fence("text", to("ipc", "Text needs only types."), to("state", "Text knows no state."), to("screens", "Text knows no screens."), to("parts", "Text knows no parts.")),
   fence("state", to("text", "State speaks in codes."), to("screens", "State knows no screens."), to("parts", "State knows no parts.")),
-  fence("screens", to("ipc", "Screens reach the shell through state/.")),
+  fence("drop", to("ipc", "The visitor's page has no shell."), to("state", "The visitor's page keeps its own."), to("screens", "The visitor's page is no part of the app.")),
+  fence("screens", to("drop", "The visitor's page is no part of the app."), to("ipc", "Screens reach the shell through state/.")),
 );

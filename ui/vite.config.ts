@@ -4,17 +4,19 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { svelteTesting } from "@testing-library/svelte/vite";
 import { defineConfig } from "vite";
 
+export const paraglide = {
+  project: "./project.inlang",
+  outdir: "./src/text/generated",
+  strategy: ["globalVariable", "baseLocale"] as ("globalVariable" | "baseLocale")[],
+  emitTsDeclarations: true,
+};
+
 // `vite build --mode browser-test` is the only build that carries the fake relay; it goes outside dist/.
 export default defineConfig(({ command, mode }) => {
   const withFake = command === "serve" || mode === "browser-test";
   return {
     plugins: [
-      paraglideVitePlugin({
-        project: "./project.inlang",
-        outdir: "./src/text/generated",
-        strategy: ["globalVariable", "baseLocale"],
-        emitTsDeclarations: true,
-      }),
+      paraglideVitePlugin(paraglide),
       svelte(),
       ...(mode === "test" ? [svelteTesting()] : []),
     ],

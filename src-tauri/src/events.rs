@@ -38,6 +38,8 @@ ContactsChanged {
     /// The account, when it is only one.
     account: Option<String>,
 });
+event!(/// The list of drop boxes, or what came through them, changed.
+    DropBoxesChanged {});
 event!(/// Settings changed.
     SettingsChanged {});
 event!(/// A new root key for the whole vault began, moved on, stopped or ended.
@@ -83,6 +85,7 @@ pub(crate) fn tell(app: &AppHandle, change: Change) {
         Change::Envelopes { folder, id } => EnvelopesChanged { folder, id }.emit(app),
         Change::Drafts(id) => DraftsChanged { id }.emit(app),
         Change::Contacts(account) => ContactsChanged { account }.emit(app),
+        Change::DropBoxes => DropBoxesChanged {}.emit(app),
         Change::Settings => SettingsChanged {}.emit(app),
         Change::Rekey => RekeyChanged {}.emit(app),
         Change::Renewal => RenewalChanged {}.emit(app),

@@ -47,7 +47,9 @@ fn profile_name(name: &str) -> Result<String, String> {
 /// Every command and event, for the handler and for the face's generated bindings.
 #[allow(clippy::too_many_lines, reason = "a list, a line each")]
 fn interface() -> Builder<tauri::Wry> {
-    use commands::{backups, contacts, devices, envelopes, keys, onboarding, settings, vault};
+    use commands::{
+        backups, contacts, devices, drops, envelopes, keys, onboarding, settings, vault,
+    };
     Builder::<tauri::Wry>::new()
         // One shape for both directions; times and sizes stay below 2⁵³.
         .disable_serde_phases()
@@ -147,6 +149,10 @@ fn interface() -> Builder<tauri::Wry> {
             devices::rename_device,
             devices::histories,
             devices::give_history,
+            drops::drop_boxes,
+            drops::make_drop_box,
+            drops::remove_drop_box,
+            drops::drop_box_qr,
         ])
         .events(collect_events![
             events::StageChanged,
@@ -154,6 +160,7 @@ fn interface() -> Builder<tauri::Wry> {
             events::EnvelopesChanged,
             events::DraftsChanged,
             events::ContactsChanged,
+            events::DropBoxesChanged,
             events::SettingsChanged,
             events::RekeyChanged,
             events::RenewalChanged,

@@ -17,3 +17,4 @@ pub mod parsers;
 pub mod people;
 pub mod person;
 pub mod rotation;
+pub mod visitor;

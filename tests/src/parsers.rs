@@ -8,6 +8,7 @@ use waxwing_compat::{
     unpack_text,
 };
 use waxwing_crypto::backup::Record;
+use waxwing_crypto::drop::Drop;
 use waxwing_crypto::link::LinkText;
 use waxwing_crypto::message::Message;
 use waxwing_crypto::prekey::OwnPrekey;
@@ -15,6 +16,7 @@ use waxwing_crypto::vault_header::{BackupHeader, FileHeader};
 use waxwing_wire::address::Address;
 use waxwing_wire::card::{Card, CardBody};
 use waxwing_wire::cbor;
+use waxwing_wire::drop::DropRecord;
 use waxwing_wire::envelope::{Content, Entry, Envelope, Submission};
 use waxwing_wire::limits::MAX_ENVELOPE_BYTES;
 use waxwing_wire::link::{Hello, Offer};
@@ -104,6 +106,15 @@ pub const PARSERS: &[(&str, Parser)] = &[
     ("own prekey", |bytes| {
         let own = OwnPrekey::from_exposed(bytes).ok()?;
         Some(without_extensions(bytes, &own.expose()))
+    }),
+    ("drop record", |bytes| {
+        Some(DropRecord::decode(bytes).ok()?.encode())
+    }),
+    ("drop", |bytes| {
+        Some(without_extensions(
+            bytes,
+            &Drop::decode(bytes).ok()?.encode(),
+        ))
     }),
     ("link offer", |bytes| {
         Some(without_extensions(

@@ -51,6 +51,11 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         reason: RetryReason::UnknownPrekey,
         at: NOW,
     };
+    let drop: serde_json::Value =
+        serde_json::from_str(include_str!("../vectors/drops/drop.json")).unwrap();
+    for bytes in [&drop["box"]["record"], &drop["drop"]["payload"]] {
+        valid.push(hex::decode(bytes.as_str().unwrap()).unwrap());
+    }
     valid.push(sign_retry(&bob.device, &retry));
     valid.push(sign_revocation(&bob.account, bob.own().account_id, NOW));
     let mut notice = alice.message(&[&bob], "");

@@ -6,6 +6,8 @@
     clippy::large_futures
 )]
 
+#[path = "relay_api/drops.rs"]
+mod drops;
 #[path = "relay_api/links.rs"]
 mod links;
 mod relay_person;
@@ -1428,7 +1430,7 @@ async fn a_body_must_arrive_in_time_and_within_its_size() {
         for (name, value) in &alice.signed(&call) {
             raw += &format!("{name}: {}\r\n", value.to_str().unwrap());
         }
-        raw + &format!("content-type: application/json\r\ncontent-length: {length}\r\n\r\n")
+        format!("{raw}content-type: application/json\r\ncontent-length: {length}\r\n\r\n")
     };
     let exchange = async |raw: String| {
         let mut socket = tokio::net::TcpStream::connect(alice.address).await.unwrap();
@@ -1673,7 +1675,7 @@ fn mutate(body: &mut Vec<u8>) {
 /// the relay, which nothing here can provoke.
 #[test]
 fn every_problem_is_provoked() {
-    let cases: [fn(); 17] = [
+    let cases: [fn(); 20] = [
         anyone_may_ask_what_the_relay_is,
         cards_are_replaced_only_by_later_ones,
         names_are_first_come_first_served,
@@ -1689,6 +1691,9 @@ fn every_problem_is_provoked() {
         a_removed_device_can_do_nothing_more,
         a_mailbox_belongs_to_one_device_for_ever,
         a_revoked_account_is_told_as_one,
+        drops::a_box_belongs_to_its_device_and_ends_for_good,
+        drops::a_box_for_one_drop_takes_one,
+        drops::what_is_no_box_and_no_drop_is_refused,
         links::two_devices_meet_without_an_account,
         links::either_device_may_end_a_link,
     ];

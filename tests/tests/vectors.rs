@@ -349,3 +349,31 @@ fn our_statements_and_request_signatures_are_as_they_always_were() {
     assert_eq!(headers.signature_input, text(&own, "signature_input"));
     assert_eq!(headers.signature, text(&own, "signature"));
 }
+
+/// docs/protocol.md section 18: a drop sealed by another hand, opened by ours.
+#[test]
+fn a_drop_of_an_independent_visitor_opens() {
+    use waxwing_crypto::drop::DropKey;
+    use waxwing_wire::drop::DropRecord;
+    let vector = file(include_str!("../vectors/drops/drop.json"));
+    let (of_box, of_drop) = (&vector["box"], &vector["drop"]);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let bytes = |value: &serde_json::Value| unhex(value.as_str().unwrap());
+    let record = DropRecord::decode(&bytes(&of_box["record"])).unwrap();
+    assert_eq!(record.hash().to_string(), text(&of_box["record_hash"]));
+    assert_eq!(record.key.kid().to_string(), text(&of_box["kid"]));
+    assert_eq!(record.name, text(&of_box["name"]));
+    let secret = bytes(&of_box["secret"]).try_into().unwrap();
+    let own = DropKey::from_exposed(record.clone(), &secret);
+    let submission = Submission::decode(&bytes(&of_drop["submission"])).unwrap();
+    assert_eq!(submission.encode(), bytes(&of_drop["submission"]));
+    let envelope = record.envelope(&submission).unwrap();
+    let opened = own.open(envelope, vector["now"].as_u64().unwrap()).unwrap();
+    assert_eq!(opened.drop.encode().as_slice(), bytes(&of_drop["payload"]));
+    assert_eq!(*opened.drop.text, text(&of_drop["text"]));
+    let attachment = &opened.drop.attachments[0];
+    assert_eq!(
+        attachment.sha256.to_string(),
+        text(&vector["files"][0]["sha256"])
+    );
+}

@@ -80,7 +80,10 @@ impl App {
                 if let Some(answered) = answered
                     && let Some(message) = store.load::<Message>(&answered)?
                 {
-                    draft.to = vec![message.sender];
+                    // Nobody vouches for who wrote a drop: there is nobody to answer.
+                    if message.drop.is_none() {
+                        draft.to = vec![message.sender];
+                    }
                     draft.subject = reply_subject(&message.subject);
                 }
                 store.commit(&mut rng, |tx| tx.put(&draft))?;

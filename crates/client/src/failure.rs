@@ -169,6 +169,12 @@ pub enum Failure {
         /// The most.
         limit: u32,
     },
+    /// A name of a drop box is empty, longer than 80 bytes, or has control characters.
+    #[error("no name for a drop box")]
+    DropNameInvalid,
+    /// More drop boxes than the relay allows one account.
+    #[error("too many drop boxes")]
+    TooManyDropBoxes,
     /// Not a picture that can be read.
     #[error("a picture cannot be read")]
     PictureUnreadable,

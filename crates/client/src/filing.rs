@@ -286,12 +286,13 @@ fn letter(message: Signed, seq: u64, received_at: u64, now: u64) -> Message {
         missing: 0,
         other_before: false,
         in_reply_to: text.in_reply_to,
+        drop: None,
         attachments: message.attachments.into_iter().map(attachment).collect(),
         opened: false,
     }
 }
 
-fn attachment(attachment: message::Attachment) -> Attachment {
+pub(crate) fn attachment(attachment: message::Attachment) -> Attachment {
     Attachment {
         id: attachment.att_id,
         key: Zeroizing::new(*attachment.key.expose()),

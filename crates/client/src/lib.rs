@@ -42,6 +42,7 @@ mod contacts;
 mod devices;
 mod directory;
 mod drafts;
+mod drops;
 mod files;
 mod filing;
 mod handing_in;

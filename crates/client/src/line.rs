@@ -18,10 +18,10 @@ use waxwing_wire::address::Name;
 use waxwing_wire::api::{
     Accepted, Ack, Acked, AttachmentState, ClaimPrekeys, CreateAttachment, DevicesSeen, MEDIA_CARD,
     MEDIA_PARTIAL_UPLOAD, MEDIA_REVOCATION, MEDIA_SUBMISSION, MailboxPage, NameRecord,
-    NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, Recalled, RelayInfo, Revocations,
-    Rotations, StatusAsk, StatusPage, StatusQuery,
+    NamedAccount, PrekeyBundle, PrekeyStock, PublishPrekeys, PutDrop, Recalled, RelayInfo,
+    Revocations, Rotations, StatusAsk, StatusPage, StatusQuery,
 };
-use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, EnvelopeId, MailboxId};
+use waxwing_wire::ids::{AccountId, AttachmentId, DeviceId, DropId, EnvelopeId, MailboxId};
 use waxwing_wire::problem::{Problem, Slug};
 
 /// The relay answers a long poll within 30 seconds; a little more for the way.
@@ -389,6 +389,25 @@ impl Line {
             .header(range)
             .patience(Duration::MAX);
         self.call(call).await
+    }
+
+    pub(crate) async fn put_drop(&self, id: &DropId, terms: &PutDrop) -> Result<(), LineError> {
+        let path = format!("v1/drops/{id}");
+        self.call(Call::new(Method::PUT, &path).json(terms)?)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn end_drop(&self, id: &DropId) -> Result<(), LineError> {
+        let path = format!("v1/drops/{id}");
+        self.call(Call::new(Method::DELETE, &path)).await?;
+        Ok(())
+    }
+
+    /// Where visitors find something at this relay.
+    pub(crate) fn address_of(&self, path: &str) -> Result<Url, LineError> {
+        let url = self.base.join(path);
+        url.map_err(|_| LineError::of(Reason::RelayUnreachable))
     }
 
     async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, LineError> {

@@ -94,6 +94,9 @@ impl App {
             device_id: signer.device,
             mailbox: signer.mailbox,
         };
+        if let Some(envelope) = self.dropped(row, &me).await? {
+            return self.open_drop(row, envelope).await.map(Some);
+        }
         let carriage = self.carriage().ok_or(Failure::Locked)?;
         let place = row.place();
         let unsealed = self

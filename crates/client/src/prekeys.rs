@@ -101,6 +101,7 @@ async fn look_after(app: &App) -> Result<(), Failure> {
             tracing::info!(%failure, "a relay that was left is looked after later");
         }
     }
+    app.settle_drop_boxes().await?;
     let contacts = app.with_store(|store| Ok(store.all::<Contact>()?)).await?;
     let now = app.now();
     for mut contact in contacts {

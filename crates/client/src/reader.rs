@@ -1,6 +1,7 @@
 //! Rows of the lists: what the vault and the outbox hold, as a window shows it.
 
 use crate::contacts::{millis, party};
+use crate::drops::drop_source;
 use crate::failure::Failure;
 use crate::letters::{SEALED, letter_id};
 use crate::outbox::reason;
@@ -155,9 +156,10 @@ impl Reader<'_> {
         Ok(EnvelopeRow {
             id: letter_id(message.mailbox, &message.id),
             folder,
-            from: incoming
+            from: (incoming && message.drop.is_none())
                 .then(|| party(self.store, &message.sender, &self.me))
                 .transpose()?,
+            drop: message.drop.as_ref().map(drop_source),
             to,
             incoming: incoming.then_some(opened),
             subject: message.subject.to_string(),
@@ -235,6 +237,7 @@ pub(crate) fn unopened_view(row: &Incoming) -> EnvelopeView {
             id: format!("{SEALED}{}-{}", row.relay, row.seq),
             folder: Folder::Inbox,
             from: None,
+            drop: None,
             to: Vec::new(),
             incoming: Some(state),
             subject: String::new(),

@@ -70,6 +70,31 @@ impl Inner {
         Ok(lines)
     }
 
+    /// A line to a relay by its number; none to one that was left too long ago.
+    pub(crate) async fn line_of(&self, relay: u32) -> Result<Option<Line>, LineError> {
+        let line = self.line().await?;
+        if line.relay() == relay {
+            return Ok(Some(line));
+        }
+        let now = self.now();
+        let known = (0..).zip(self.relays().await?);
+        let mut alive = known.filter(|(number, known)| {
+            let left_at = known.left_at.unwrap_or(now);
+            *number == relay && left_at + MAX_TTL > now
+        });
+        match alive.next() {
+            Some((_, known)) => Ok(Some(self.line_to(&choice(known.at), relay).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The numbers of the relays that were left.
+    pub(crate) async fn relays_left(&self) -> Result<Vec<u32>, LineError> {
+        let known = (0..).zip(self.relays().await?);
+        let left = known.filter(|(_, relay)| relay.left_at.is_some());
+        Ok(left.map(|(number, _)| number).collect())
+    }
+
     async fn line_to(&self, choice: &RelayChoice, relay: u32) -> Result<Line, LineError> {
         let signer = self.signer().ok_or_else(|| LineError::of(Reason::Locked))?;
         Ok(Line::new(

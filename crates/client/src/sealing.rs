@@ -78,6 +78,7 @@ pub(crate) fn seal_draft(
         missing: 0,
         other_before: false,
         in_reply_to: draft.in_reply_to,
+        drop: None,
         attachments,
         opened: true,
     };

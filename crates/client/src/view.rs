@@ -6,6 +6,7 @@
 
 mod backups;
 mod devices;
+mod drops;
 mod envelopes;
 mod keys;
 mod people;
@@ -13,6 +14,7 @@ mod settings;
 
 pub use backups::*;
 pub use devices::*;
+pub use drops::*;
 pub use envelopes::*;
 pub use keys::*;
 pub use people::*;
@@ -224,6 +226,8 @@ pub enum Change {
     Drafts(Option<String>),
     /// Contacts, or one of them.
     Contacts(Option<String>),
+    /// The list of drop boxes.
+    DropBoxes,
     /// Settings.
     Settings,
     /// A re-key began, moved on, stopped or ended.

@@ -12,6 +12,9 @@
 mod open;
 mod seal;
 
+pub(crate) use open::open_content;
+pub(crate) use seal::{OVERHEAD, encrypt, generate_content_key};
+
 pub use open::{ClaimedSender, OpenError, Opened, OwnDevice, Received, Unsealed};
 pub use seal::{SealError, Sealed, seal};
 
@@ -43,6 +46,17 @@ fn commitment(content_key: &Secret) -> Result<Digest, CommitmentFailed> {
 #[derive(Debug, Clone, Copy)]
 struct CommitmentFailed;
 
+/// HPKE's `info`: `Recipient_structure` of draft-ietf-cose-hpke, `["HPKE Recipient", 3,
+/// recipient_protected, extra]`, where 3 is the content algorithm A256GCM.
+pub(crate) fn hpke_info(recipient_protected: &[u8], extra: Vec<u8>) -> Vec<u8> {
+    cbor::encode(&Value::Array(vec![
+        Value::from("HPKE Recipient"),
+        Value::from(waxwing_wire::envelope::ALG_A256GCM),
+        cbor::bytes(recipient_protected),
+        Value::Bytes(extra),
+    ]))
+}
+
 /// Everything that a recipient entry is bound to.
 struct RecipientContext<'a> {
     header_hash: &'a Digest,
@@ -53,15 +67,8 @@ struct RecipientContext<'a> {
 }
 
 impl RecipientContext<'_> {
-    /// HPKE's `info`: `Recipient_structure` of draft-ietf-cose-hpke, `["HPKE Recipient", 3,
-    /// recipient_protected, extra]`, where 3 is the content algorithm A256GCM.
     fn info(&self, recipient_protected: &[u8]) -> Vec<u8> {
-        cbor::encode(&Value::Array(vec![
-            Value::from("HPKE Recipient"),
-            Value::from(waxwing_wire::envelope::ALG_A256GCM),
-            cbor::bytes(recipient_protected),
-            Value::Bytes(self.extra()),
-        ]))
+        hpke_info(recipient_protected, self.extra())
     }
 
     fn extra(&self) -> Vec<u8> {

@@ -14,6 +14,7 @@
 
 pub mod backup;
 pub mod card;
+pub mod drop;
 pub mod envelope;
 mod hpke_suite;
 pub mod kdf;

@@ -233,7 +233,7 @@ fn decode_recipients(items: Vec<Value>) -> Result<Vec<(AccountId, u64)>, ShapeEr
     Ok(recipients)
 }
 
-fn decode_attachments(items: Vec<Value>) -> Result<Vec<Attachment>, ShapeError> {
+pub(crate) fn decode_attachments(items: Vec<Value>) -> Result<Vec<Attachment>, ShapeError> {
     if items.len() > MAX_ATTACHMENTS {
         return Err(ShapeError::Wrong("attachments"));
     }
@@ -390,7 +390,7 @@ impl Text {
 }
 
 impl Attachment {
-    fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         cbor::map([
             (1, cbor::bytes(self.att_id)),
             (2, cbor::bytes(self.key.expose())),

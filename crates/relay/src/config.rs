@@ -36,6 +36,20 @@ pub struct Config {
     pub links: usize,
     /// The key service.
     pub key_service: KeyService,
+    /// Drop boxes of one account that have not ended.
+    pub drop_boxes: usize,
+    /// Files in one drop box, and their bytes.
+    pub drop_files: u64,
+    /// Bytes of the files in one drop box, and of the largest.
+    pub drop_file_bytes: u64,
+    /// A mailbox in which so many envelopes wait takes no drop: the rest is for who signs.
+    pub drops_waiting: u64,
+    /// A mailbox in which so many bytes wait takes no drop.
+    pub drop_bytes: u64,
+    /// Requests of one address about drop boxes: they are not signed.
+    pub visitor_rate: Option<Rate>,
+    /// Requests of all addresses about drop boxes.
+    pub visitors_rate: Option<Rate>,
     /// A proxy in front says for whom it asks, in the last place of `X-Forwarded-For`.
     pub is_behind_proxy: bool,
     /// The authorities (`host` or `host:port`) by which clients know this relay. A signature for
@@ -150,6 +164,13 @@ impl Config {
             link_rate: Rate::new(50, 1000),
             links: 1000,
             key_service: KeyService::default(),
+            drop_boxes: 16,
+            drop_files: 1000,
+            drop_file_bytes: 1 << 30,
+            drops_waiting: 1000,
+            drop_bytes: 64 << 20,
+            visitor_rate: Rate::new(20, 400),
+            visitors_rate: Rate::new(200, 4000),
             is_behind_proxy: false,
             authorities: Vec::new(),
             body_time: Duration::from_secs(30),

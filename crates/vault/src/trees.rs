@@ -20,6 +20,7 @@ pub(crate) const SEALED: &[&str] = &[
     "devices",
     "messages",
     "drafts",
+    "drops",
     "replays",
     "prekeys",
     "activity",

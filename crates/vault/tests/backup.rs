@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use support::{EPOCH, Home, contact, home, locked, message, outgoing, passphrase, prekey};
+use support::{
+    EPOCH, Home, contact, drop_box, home, locked, message, outgoing, passphrase, prekey, told,
+};
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::stream::AttachmentKey;
 use waxwing_vault::rows::{
-    Activity, ActivityKind, Backup, Contact, DeliveryState, Draft, DraftId, Head, MailBox, Message,
-    OwnCard, Place, PrekeySecret, Replay, Thread, Watch,
+    Activity, ActivityKind, Backup, Contact, DeliveryState, Draft, DraftId, DropBox, Head, MailBox,
+    Message, OwnCard, Place, PrekeySecret, Replay, Thread, Watch,
 };
 use waxwing_vault::{
     BackupFile, BackupProgress, NewVault, Open, Page, Restored, State, UnlockError, Vault,
@@ -65,6 +67,7 @@ fn fill(open: &Open, rng: &mut StdRng) {
                 tx.put(&received(byte, &long))?;
                 tx.put(&message(MailBox::Sent, byte, "short"))?;
                 tx.put(&draft(byte))?;
+                tx.put(&drop_box(byte))?;
                 tx.put(&prekey(byte, EPOCH))?;
                 tx.create(&Replay {
                     sender: AccountId::new([byte; 32]),
@@ -138,7 +141,7 @@ fn fill(open: &Open, rng: &mut StdRng) {
 struct Seen {
     messages: Vec<(Vec<Head>, Vec<Message>)>,
     unopened: u64,
-    sets: [Vec<String>; 6],
+    sets: [Vec<String>; 7],
     outbox: Vec<Vec<(EnvelopeId, u64, Vec<u8>)>>,
     incoming: Vec<(Place, Vec<u8>)>,
     rest: [Vec<String>; 2],
@@ -190,6 +193,14 @@ fn see(open: &Open) -> Seen {
                     .collect::<Vec<_>>(),
             ),
             sorted(&store.all::<Replay>().unwrap()),
+            sorted(
+                &store
+                    .all::<DropBox>()
+                    .unwrap()
+                    .iter()
+                    .map(told)
+                    .collect::<Vec<_>>(),
+            ),
             sorted(&store.all::<OwnCard>().unwrap()),
             sorted(&store.all::<Thread>().unwrap()),
             sorted(&carriage.watched().unwrap()),

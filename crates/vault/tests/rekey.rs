@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ciborium::Value;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use support::{EPOCH, Home, contact, home, message, outgoing, passphrase, prekey};
+use support::{EPOCH, Home, contact, drop_box, home, message, outgoing, passphrase, prekey, told};
 use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::vault_header::EpochId;
 use waxwing_vault::rows::{
-    Activity, ActivityKind, Contact, Draft, DraftId, Head, MailBox, Message, OutgoingId, OwnCard,
-    Place, PrekeySecret, Replay, Thread, Watch,
+    Activity, ActivityKind, Contact, Draft, DraftId, DropBox, Head, MailBox, Message, OutgoingId,
+    OwnCard, Place, PrekeySecret, Replay, Thread, Watch,
 };
 use waxwing_vault::{Damage, Open, Page, RekeyStep, State, Store, UnlockError, Vault, VaultError};
 use waxwing_wire::ids::{
@@ -58,6 +58,7 @@ fn fill(open: &Open, rng: &mut StdRng) {
                     ))?;
                     tx.put(&message(MailBox::Sent, byte, "short"))?;
                     tx.put(&draft(byte, "half a sentence"))?;
+                    tx.put(&drop_box(byte))?;
                     tx.put(&prekey(byte, EPOCH))?;
                     tx.create(&Replay {
                         sender: AccountId::new([byte; 32]),
@@ -131,7 +132,7 @@ fn fill(open: &Open, rng: &mut StdRng) {
 struct Seen {
     messages: Vec<(MailBox, Vec<Head>, Vec<Message>)>,
     unopened: u64,
-    sets: [Vec<String>; 6],
+    sets: [Vec<String>; 7],
     activity: Vec<Activity>,
     whole: u64,
     outbox: Vec<Vec<(EnvelopeId, u64, Vec<u8>)>>,
@@ -175,6 +176,7 @@ fn see(open: &Open) -> Seen {
                 format!("{:?}{:?}{:?}", row.id, *row.subject, *row.body)
             }),
             sorted(&store.all::<Replay>().unwrap(), |row| format!("{row:?}")),
+            sorted(&store.all::<DropBox>().unwrap(), told),
             sorted(&store.all::<OwnCard>().unwrap(), |row| format!("{row:?}")),
             sorted(&store.all::<Thread>().unwrap(), |row| format!("{row:?}")),
             sorted(&store.all::<PrekeySecret>().unwrap(), |row| {

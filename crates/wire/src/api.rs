@@ -362,3 +362,57 @@ shape! {
         pub account_id: AccountId,
     }
 }
+
+shape! {
+    /// `PUT /v1/drops/{drop}`: announces a drop box of the signing device.
+    pub struct PutDrop {
+        /// Its record.
+        pub record: B64,
+        /// When it ends.
+        pub expires_at: u64,
+        /// Whether it takes one drop alone.
+        pub once: bool,
+    }
+}
+
+shape! {
+    /// `GET /v1/drops/{drop}`: a drop box, for who writes to it.
+    pub struct DropInfo {
+        /// Its record. To be believed only when its hash is the one in the box's link.
+        pub record: B64,
+        /// When it ends.
+        pub expires_at: u64,
+        /// Whether it takes one drop alone.
+        pub once: bool,
+        /// The relay's clock.
+        pub time: u64,
+        /// What the box takes.
+        pub limits: DropLimits,
+    }
+}
+
+shape! {
+    /// What a drop box takes.
+    pub struct DropLimits {
+        /// Largest envelope.
+        pub envelope_bytes: u64,
+        /// Largest file, and most bytes of files in the box.
+        pub attachment_bytes: u64,
+        /// Most files of one drop.
+        pub attachments: u64,
+        /// Largest piece of an upload.
+        pub chunk_bytes: u64,
+        /// Longest life of a drop.
+        pub ttl_seconds: u64,
+    }
+}
+
+shape! {
+    /// `POST /v1/drops/{drop}/envelopes`: the relay has the drop.
+    pub struct DropReceipt {
+        /// The drop.
+        pub env_id: EnvelopeId,
+        /// When the relay answered.
+        pub received_at: u64,
+    }
+}

@@ -139,6 +139,12 @@ fixed_bytes!(
     16
 );
 fixed_bytes!(
+    /// One drop box (docs/protocol.md section 18); random. What is sealed to it has this in the place
+    /// of a mailbox.
+    DropId,
+    16
+);
+fixed_bytes!(
     /// One conversation (docs/protocol.md section 3, payload field 2).
     ConversationId,
     32
@@ -159,6 +165,14 @@ random!(EnvelopeId);
 random!(MessageId);
 random!(AttachmentId);
 random!(LinkId);
+random!(DropId);
+
+impl DropId {
+    /// What stands as `to` in a drop.
+    pub const fn mailbox(&self) -> MailboxId {
+        MailboxId::new(self.0)
+    }
+}
 
 impl Digest {
     /// `H(bytes)`: SHA-256 (FIPS 180-4).

@@ -17,6 +17,7 @@ pub mod card;
 pub mod cbor;
 pub mod cose;
 pub mod cose_key;
+pub mod drop;
 pub mod envelope;
 pub mod ids;
 pub mod limits;

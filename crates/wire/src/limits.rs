@@ -16,6 +16,14 @@ pub const MAX_RETRY_BYTES: usize = 512;
 pub const MAX_REVOCATION_BYTES: usize = 512;
 /// Largest message of a link between two devices.
 pub const MAX_LINK_BYTES: usize = 8 * 1024;
+/// Largest record of a drop box.
+pub const MAX_DROP_RECORD_BYTES: usize = 512;
+/// Longest name of a drop box that visitors see.
+pub const MAX_DROP_NAME_BYTES: usize = 80;
+/// Longest word of a drop's sender on how to be reached.
+pub const MAX_DROP_REACH_BYTES: usize = 200;
+/// Longest life of a drop box: 366 days.
+pub const MAX_DROP_LIFE: u64 = 366 * 86_400;
 /// How long a link between two devices may take: 5 minutes.
 pub const LINK_LIFE: u64 = 300;
 /// Most accounts a message may be addressed to.

@@ -97,6 +97,17 @@ slugs! {
     LinkConflict = "link-conflict", 409, "The link was used already";
     /// One of the two devices ended the link.
     LinkEnded = "link-ended", 410, "The link was ended";
+    /// The relay never had this drop box.
+    UnknownDrop = "unknown-drop", 404, "There is no such drop box";
+    /// The drop box takes nothing any more: its time is over, its owner ended it, or it took its one
+    /// drop.
+    DropEnded = "drop-ended", 410, "The drop box has ended";
+    /// As many drops or files wait as may; perhaps `retry_after`.
+    DropFull = "drop-full", 429, "The drop box is full";
+    /// The drop id stands for another record, or another device's box.
+    DropConflict = "drop-conflict", 409, "The drop box was announced otherwise";
+    /// The record of a drop box, or its time, is not one.
+    DropInvalid = "drop-invalid", 422, "The drop box is not valid";
     /// The request carries no signature.
     Unsigned = "unsigned", 401, "The request is not signed";
     /// The request's signature does not verify.

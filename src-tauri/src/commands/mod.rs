@@ -6,6 +6,7 @@
 pub(crate) mod backups;
 pub(crate) mod contacts;
 pub(crate) mod devices;
+pub(crate) mod drops;
 pub(crate) mod envelopes;
 pub(crate) mod keys;
 pub(crate) mod onboarding;

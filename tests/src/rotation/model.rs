@@ -140,6 +140,7 @@ fn message(number: u64) -> Message {
         missing: 0,
         other_before: false,
         in_reply_to: None,
+        drop: None,
         attachments: Vec::new(),
         opened: number.is_multiple_of(4),
     }

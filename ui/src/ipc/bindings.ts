@@ -202,6 +202,14 @@ export const commands = {
 	histories: () => typedError<History[], Failure>(__TAURI_INVOKE("histories")),
 	/**  Gives another computer of the account what this one remembers, once more. */
 	giveHistory: (device: string) => typedError<History[], Failure>(__TAURI_INVOKE("give_history", { device })),
+	/**  The drop boxes of this computer, newest first. */
+	dropBoxes: () => typedError<DropBox[], Failure>(__TAURI_INVOKE("drop_boxes")),
+	/**  Makes a drop box that is open for so many days, 366 at most. */
+	makeDropBox: (name: string, days: number, burn: BurnRule) => typedError<DropBox, Failure>(__TAURI_INVOKE("make_drop_box", { name, days, burn })),
+	/**  Ends a drop box for good. What was opened stays; what waits in it does not open any more. */
+	removeDropBox: (id: string) => typedError<null, Failure>(__TAURI_INVOKE("remove_drop_box", { id })),
+	/**  The link of a drop box, as a QR code. */
+	dropBoxQr: (id: string) => typedError<Qr, Failure>(__TAURI_INVOKE("drop_box_qr", { id })),
 };
 
 /** Events */
@@ -209,6 +217,7 @@ export const events = {
 	backupChanged: makeEvent<BackupChanged, BackupChanged>("backup-changed"),
 	contactsChanged: makeEvent<ContactsChanged, ContactsChanged>("contacts-changed"),
 	draftsChanged: makeEvent<DraftsChanged, DraftsChanged>("drafts-changed"),
+	dropBoxesChanged: makeEvent<DropBoxesChanged, DropBoxesChanged>("drop-boxes-changed"),
 	envelopesChanged: makeEvent<EnvelopesChanged, EnvelopesChanged>("envelopes-changed"),
 	filesDropped: makeEvent<FilesDropped, FilesDropped>("files-dropped"),
 	linkChanged: makeEvent<LinkChanged, LinkChanged>("link-changed"),
@@ -339,6 +348,13 @@ export type BackupWork = {
 	isRestoring: boolean,
 };
 
+/**  When a drop box ends by itself. */
+export type BurnRule = 
+/**  When its time is over. */
+"keep" | 
+/**  With the first drop. */
+"once";
+
 /**  What a file says of itself before it was opened. */
 export type ChosenBackup = {
 	/**  The file's name. */
@@ -450,14 +466,75 @@ export type DraftsChanged = {
 	id: string | null,
 };
 
+/**  A drop box of this computer. */
+export type DropBox = {
+	/**  Drop id. */
+	id: string,
+	/**  What visitors and the owner see. */
+	name: string,
+	/**  What to give to visitors. */
+	link: string,
+	/**  Where what is dropped is sealed. */
+	kind: DropKind,
+	/**  When it ends by itself. */
+	burn: BurnRule,
+	/**  When it was made. */
+	madeAt: number,
+	/**  When it ends. */
+	expiresAt: number,
+	/**  How far it is. */
+	state: DropBoxState,
+	/**  Drops that are here as ciphertext: they do not open, or not yet. */
+	waiting: number,
+	/**  How many were opened. They stand in the inbox. */
+	opened: number,
+	/**  When the relay took in the last one that was opened. */
+	lastDrop: number | null,
+};
+
+/**  How far a drop box is. */
+export type DropBoxState = 
+/**  The relay does not know it yet: its link leads nowhere. */
+"new" | 
+/**  Anybody with the link may write. */
+"open" | 
+/**  It got the one drop that it was for. */
+"used" | 
+/**  Its time is over. */
+"expired" | 
+/**  It is at a relay that was left. */
+"relayLeft";
+
+/**  The list of drop boxes, or what came through them, changed. */
+export type DropBoxesChanged = Record<string, never>;
+
+/**  Where what is dropped is sealed. */
+export type DropKind = 
+/**  By the visitor's browser, to a key that is on this computer alone. */
+"sealedHere";
+
+/**  Where an envelope came from that nobody signed. */
+export type DropSource = {
+	/**  Drop box id. */
+	id: string,
+	/**  What the drop box was called then. */
+	name: string,
+	/**  How to reach who wrote it, in the writer's own words. */
+	reach: string | null,
+	/**  The receipt number that the writer has. */
+	receipt: string,
+};
+
 /**  A line of a list. */
 export type EnvelopeRow = {
 	/**  Message id. */
 	id: string,
 	/**  The list it stands in. */
 	folder: Folder,
-	/**  The sender of an incoming envelope; none while it cannot be opened. */
+	/**  The sender of an incoming envelope; none while it cannot be opened, and of a drop. */
 	from: Party | null,
+	/**  The drop box that it came through; nobody vouches for who wrote it then. */
+	drop: DropSource | null,
 	/**  The recipients of an outgoing one. */
 	to: Recipient[],
 	/**  How far an incoming one is. */
@@ -641,6 +718,10 @@ tries: number } |
 { kind: "tooManyDevices"; 
 /**  The most. */
 limit: number } | 
+/**  A name of a drop box is empty, longer than 80 bytes, or has control characters. */
+{ kind: "dropNameInvalid" } | 
+/**  More drop boxes than the relay allows one account. */
+{ kind: "tooManyDropBoxes" } | 
 /**  Not a picture that can be read. */
 { kind: "pictureUnreadable" } | 
 /**  No picture on the clipboard. */

@@ -23,6 +23,9 @@ import type {
   FileView,
   Draft,
   DraftText,
+  BurnRule,
+  DropBox,
+  DropSource,
   Contact,
   EvidenceKind,
   Qr,
@@ -74,6 +77,9 @@ export type {
   FileView,
   Draft,
   DraftText,
+  BurnRule,
+  DropBox,
+  DropSource,
   Contact,
   EvidenceKind,
   Qr,
@@ -115,6 +121,7 @@ export interface Events {
   envelopesChanged: { folder: Folder; id: string | null };
   draftsChanged: { id: string | null };
   contactsChanged: { account: string | null };
+  dropBoxesChanged: Record<string, never>;           // the list, or what came through them
   settingsChanged: Record<string, never>;
   backupChanged: Record<string, never>;              // one began, moved on or ended, or the list changed
   transferChanged: { owner: string; file: string; done: number; total: number }; // owner: draft or envelope id
@@ -195,6 +202,12 @@ export interface Port {
   compareQrClipboard(account: string): Promise<Result<QrComparison>>;
   copyText(text: string): Promise<Result<null>>; // clipboard in Rust
   copySecret(text: string): Promise<Result<number>>; // taken away again after so many seconds
+
+  // do: drop boxes
+  dropBoxes(): Promise<Result<DropBox[]>>; // newest first
+  makeDropBox(name: string, days: number, burn: BurnRule): Promise<Result<DropBox>>;
+  removeDropBox(id: string): Promise<Result<null>>; // for good; what waits in it is never opened
+  dropBoxQr(id: string): Promise<Result<Qr>>; // of its link
 
   // do: settings
   saveSettings(settings: Settings): Promise<Result<Settings>>;

@@ -1,5 +1,6 @@
 // Everything the main window shows, in one place: one class per noun, wired to the shell's events.
 import type { Port, Unlisten } from "../ipc";
+import { BoxesState } from "./boxes.svelte";
 import { DraftsState } from "./drafts.svelte";
 import { FolderState } from "./folder.svelte";
 import { Frame } from "./frame.svelte";
@@ -15,6 +16,7 @@ export class Face extends Frame {
   readonly status: StatusState;
   readonly drafts: DraftsState;
   readonly opened: OpenedState;
+  readonly boxes: BoxesState;
   readonly folders: { inbox: FolderState; outbox: FolderState; sent: FolderState };
   readonly place = new Place();
   /** Waxwing was started again for this vault a moment ago, and this window came to the front. */
@@ -28,6 +30,7 @@ export class Face extends Frame {
     this.status = new StatusState(port);
     this.drafts = new DraftsState(port);
     this.opened = new OpenedState(port);
+    this.boxes = new BoxesState(port);
     this.folders = {
       inbox: new FolderState(port, "inbox"),
       outbox: new FolderState(port, "outbox"),
@@ -45,6 +48,7 @@ export class Face extends Frame {
     this.place.go(section);
     this.#follow();
     if (section === "inbox" || section === "outbox" || section === "sent") void this.folders[section].read();
+    if (section === "boxes") void this.boxes.read();
   }
 
   show(detail: Detail | null): void {
@@ -102,6 +106,7 @@ export class Face extends Frame {
       ...super.hears(),
       port.listen("statusChanged", () => void this.status.read()),
       port.listen("contactsChanged", () => this.ifOpen(async () => (this.opened.id === null ? null : this.opened.read()))),
+      port.listen("dropBoxesChanged", () => this.ifOpen(async () => (this.boxes.loaded ? this.boxes.read() : null))),
       port.listen("draftsChanged", ({ id }) =>
         this.ifOpen(async () => {
           const writing = this.drafts.writing;
@@ -143,6 +148,7 @@ export class Face extends Frame {
     this.status.clear();
     this.drafts.clear();
     this.opened.clear();
+    this.boxes.clear();
     for (const folder of Object.values(this.folders)) folder.clear();
     this.place.clear();
     this.#reopenedOver();

@@ -29,5 +29,6 @@ export class FolderState extends Paged<EnvelopeRow> {
 function searchable(row: EnvelopeRow): string {
   const parties = row.from ? [row.from] : row.to.map((to) => to.party);
   const names = parties.map((party) => `${party.name} ${party.address}`).join(" ");
-  return `${names} ${row.subject} ${row.preview}`.toLocaleLowerCase();
+  const drop = row.drop ? `${row.drop.name} ${row.drop.receipt} ${row.drop.reach ?? ""}` : "";
+  return `${names} ${drop} ${row.subject} ${row.preview}`.toLocaleLowerCase();
 }

@@ -3,6 +3,7 @@ export { provideFace, provideFrame, provideKeys, useFace, useFrame, useKeys } fr
 export { Face } from "./face.svelte";
 export { keysSections, type Keys, type KeysSection } from "./keys.svelte";
 export type { Frame } from "./frame.svelte";
+export type { BoxesState } from "./boxes.svelte";
 export type { ContactsState } from "./contacts.svelte";
 export type { ActivityFilter } from "./activity.svelte";
 export { Writing } from "./drafts.svelte";
@@ -17,9 +18,11 @@ export type {
   BackupRow,
   BackupWork,
   ComparedState,
+  BurnRule,
   Contact,
   Device,
   Draft,
+  DropBox,
   EnvelopeRow,
   EnvelopeView,
   EvidenceKind,

@@ -1,16 +1,18 @@
 // Where the person is: the section in the rail, and what the detail pane shows in each section.
 
-export type Section = "inbox" | "outbox" | "sent" | "drafts" | "contacts" | "settings";
+export type Section = "inbox" | "outbox" | "sent" | "drafts" | "contacts" | "boxes" | "settings";
 export type Detail =
   | { kind: "envelope"; id: string }
   | { kind: "draft"; id: string }
   | { kind: "contact"; account: string }
-  | { kind: "addContact" };
+  | { kind: "addContact" }
+  | { kind: "box"; id: string }
+  | { kind: "makeBox" };
 
 /** A question or an overview that is open over the window; at most one. */
 export type Asking = "deleteEnvelope" | "discardDraft" | "palette" | "sheet";
 
-export const sections: readonly Section[] = ["inbox", "outbox", "sent", "drafts", "contacts", "settings"];
+export const sections: readonly Section[] = ["inbox", "outbox", "sent", "drafts", "contacts", "boxes", "settings"];
 
 export class Place {
   section = $state<Section>("inbox");

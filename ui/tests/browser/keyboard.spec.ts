@@ -99,7 +99,7 @@ test("the list by arrows, and F6 through the window", async () => {
   await page.keyboard.press("ArrowDown");
   expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("2");
   await page.keyboard.press("End");
-  expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("13");
+  expect(await page.getByRole("option", { selected: true }).getAttribute("aria-posinset")).toBe("14");
   await page.keyboard.press("F6");
   expect(await focused(page)).toBe("Reading and writing");
   await page.keyboard.press("F6");
@@ -142,6 +142,42 @@ test("a stranger's letter says so, and they are added from it", async () => {
   expect(await page.locator(".said").textContent()).toBe("locksmith is now among your contacts.");
   await page.keyboard.press("Control+5");
   await page.getByRole("option", { name: /^locksmith/ }).waitFor();
+});
+
+test("a drop box is made, its link copied, and deleted with what is lost said before", async () => {
+  const page = await stage.open("open");
+  await page.keyboard.press("Control+6");
+  await page.getByRole("listbox", { name: "Drop boxes" }).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await page.getByRole("heading", { name: "Front desk" }).waitFor();
+  await page.keyboard.press("Control+Shift+B");
+  await page.getByLabel("Name that visitors see").and(page.locator(":focus")).waitFor();
+  await page.keyboard.type("Alice, upstairs");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowLeft");
+  await page.getByRole("radio", { name: "7 days", checked: true }).waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowDown");
+  await page.getByRole("radio", { name: "One message only", checked: true }).waitFor();
+  await page.keyboard.press("Enter");
+  await tabTo(page, /^Make the drop box$/);
+  await page.keyboard.press("Enter");
+  await page.getByText("Open for one message, until November 28, 2026").first().waitFor();
+  await tabTo(page, /^Copy the link$/);
+  await page.keyboard.press("Enter");
+  expect(await page.locator(".said").textContent()).toBe("The link is copied.");
+  await tabTo(page, /^Show as a QR code$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("img", { name: "QR code of the link" }).waitFor();
+  await page.getByRole("option", { name: /^Front desk/ }).click();
+  await tabTo(page, /^Delete this drop box$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("alertdialog").getByText("2 messages wait and will never be opened.").waitFor();
+  await tabTo(page, /^Delete$/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: /^Front desk/ }).waitFor({ state: "detached" });
+  expect(stage.violations).toEqual([]);
 });
 
 test("a second start is said in the status bar, which does not move", async () => {

@@ -3,7 +3,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { screens } from "./screens";
-import { raise, repository, type Stage } from "./stage";
+import { NOON, raise, repository, type Stage } from "./stage";
+import { visited } from "./visited";
+import { settled, visits } from "./visits";
 
 const only = process.env.SCREEN?.split(",");
 const sizes = {
@@ -16,6 +18,10 @@ const sizes = {
     { name: "narrow", width: 400, height: 640 },
   ],
 };
+const visitSizes = [
+  { name: "wide", width: 1000, height: 800 },
+  { name: "phone", width: 360, height: 640 },
+];
 
 let stage: Stage;
 beforeAll(async () => {
@@ -40,5 +46,26 @@ for (const [name, screen] of Object.entries(screens)) {
       await page.close();
     }
     expect(stage.violations).toEqual([]);
+  });
+}
+
+for (const [name, visit] of Object.entries(visits)) {
+  if (only && !only.some((part) => name.startsWith(part))) continue;
+  test(name, async () => {
+    const relay = await visited(() => NOON.getTime() / 1000);
+    for (const theme of ["light", "dark"] as const) {
+      if (process.env.THEME && process.env.THEME !== theme) continue;
+      for (const { name: size, ...viewport } of visitSizes) {
+        await relay.reset();
+        visit.before?.(relay);
+        const page = await stage.visit(relay.link(visit.fragment), { viewport, colorScheme: theme, ...(visit.locale && { locale: visit.locale }) });
+        await settled(page);
+        await visit.act?.(page);
+        await page.screenshot({ path: join(repository, `target/screens/${name}-${size}-${theme}.png`), fullPage: true });
+        relay.release();
+        await page.close();
+      }
+    }
+    relay.close();
   });
 }

@@ -33,6 +33,8 @@ const pages: Record<Window, { path: string; width: number; height: number }> = {
 
 export interface Stage {
   open(scene: string, options?: BrowserContextOptions & { query?: string; window?: Window }): Promise<Page>;
+  /** Opens a page that another server has, at the same noon. */
+  visit(url: string, options?: BrowserContextOptions): Promise<Page>;
   violations: string[];
   close(): Promise<void>;
 }
@@ -59,31 +61,37 @@ export async function raise(): Promise<Stage> {
   const violations: string[] = [];
   const contexts: BrowserContext[] = [];
 
+  /** A page of its own, watched for errors and for requests to other origins. */
+  async function watched(origin: string, name: string, options: BrowserContextOptions): Promise<Page> {
+    const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", reducedMotion: "reduce", ...options });
+    contexts.push(context);
+    const page = await context.newPage();
+    page.on("console", (message) => {
+      if (message.type() === "error") violations.push(`${name}: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => violations.push(`${name}: ${error.message}`));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(`${origin}/`) && !request.url().startsWith("data:")) violations.push(`${name} asked for ${request.url()}`);
+    });
+    return page;
+  }
+
   return {
     violations,
     async open(scene, { query = "", window = "main", ...options } = {}) {
       const { path, width, height } = pages[window];
-      const context = await browser.newContext({
-        viewport: { width, height },
-        locale: "en-GB",
-        timezoneId: "UTC",
-        reducedMotion: "reduce",
-        ...options,
-      });
-      contexts.push(context);
-      const page = await context.newPage();
-      page.on("console", (message) => {
-        if (message.type() === "error") violations.push(`${scene}: ${message.text()}`);
-      });
-      page.on("pageerror", (error) => violations.push(`${scene}: ${error.message}`));
-      page.on("request", (request) => {
-        if (!request.url().startsWith(`http://127.0.0.1:${address.port}/`) && !request.url().startsWith("data:"))
-          violations.push(`${scene} asked for ${request.url()}`);
-      });
+      const origin = `http://127.0.0.1:${address.port}`;
+      const page = await watched(origin, scene, { viewport: { width, height }, ...options });
       await page.clock.install({ time: NOON });
-      await page.goto(`http://127.0.0.1:${address.port}/${path}?scene=${scene}&latency=0${query}`);
+      await page.goto(`${origin}/${path}?scene=${scene}&latency=0${query}`);
       await page.waitForSelector("main:visible, form:visible, section:visible");
       await page.evaluate(() => document.fonts.ready);
+      return page;
+    },
+    async visit(url, options = {}) {
+      const page = await watched(new URL(url).origin, url, { viewport: { width: 1000, height: 800 }, ...options });
+      await page.clock.setFixedTime(NOON);
+      await page.goto(url);
       return page;
     },
     async close() {

@@ -115,8 +115,10 @@ pub struct EnvelopeRow {
     pub id: String,
     /// The list it stands in.
     pub folder: Folder,
-    /// The sender of an incoming envelope; none while it cannot be opened.
+    /// The sender of an incoming envelope; none while it cannot be opened, and of a drop.
     pub from: Option<Party>,
+    /// The drop box that it came through; nobody vouches for who wrote it then.
+    pub drop: Option<DropSource>,
     /// The recipients of an outgoing one.
     pub to: Vec<Recipient>,
     /// How far an incoming one is.
@@ -131,6 +133,20 @@ pub struct EnvelopeRow {
     pub claimed_at: Option<Millis>,
     /// How many files it carries.
     pub attachments: u32,
+}
+
+/// Where an envelope came from that nobody signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct DropSource {
+    /// Drop box id.
+    pub id: String,
+    /// What the drop box was called then.
+    pub name: String,
+    /// How to reach who wrote it, in the writer's own words.
+    pub reach: Option<String>,
+    /// The receipt number that the writer has.
+    pub receipt: String,
 }
 
 /// Part of a list.

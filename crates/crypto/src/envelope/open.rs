@@ -102,19 +102,7 @@ impl Received {
             to: &me.mailbox,
         };
         let info = context.info(&Entry::protected(prekey.suite(), &prekey.kid()));
-        let content_key = hpke_suite::unwrap(
-            prekey.suite(),
-            prekey.secret(),
-            &entry.ek,
-            &info,
-            &entry.ciphertext,
-        )
-        .map_err(|_| OpenError::Refused)?;
-        let committed = commitment(&content_key).map_err(|_| OpenError::Refused)?;
-        if !bool::from(committed.as_bytes().ct_eq(content.commit.as_bytes())) {
-            return Err(OpenError::Refused);
-        }
-        let plain = decrypt(content, &content_key, &header)?;
+        let plain = open_content(prekey.secret(), &info, &entry, content, &header)?;
         let signed = Sign1::decode(&plain, MAX_ENVELOPE_BYTES).map_err(|_| OpenError::Refused)?;
         let Sign1 { payload, signature } = signed;
         let payload = Zeroizing::new(payload);
@@ -129,6 +117,23 @@ impl Received {
             used: (prekey.kid(), prekey.kind()),
         })
     }
+}
+
+/// Steps 3 to 6 up to the padding: HPKE, commitment, AES-GCM. `entry.suite` must be the secret's.
+pub(crate) fn open_content(
+    secret: &hpke_suite::Secret,
+    info: &[u8],
+    entry: &Entry,
+    content: Content,
+    header: &Header,
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let content_key = hpke_suite::unwrap(entry.suite, secret, &entry.ek, info, &entry.ciphertext)
+        .map_err(|_| OpenError::Refused)?;
+    let committed = commitment(&content_key).map_err(|_| OpenError::Refused)?;
+    if !bool::from(committed.as_bytes().ct_eq(content.commit.as_bytes())) {
+        return Err(OpenError::Refused);
+    }
+    decrypt(content, &content_key, header)
 }
 
 fn decrypt(

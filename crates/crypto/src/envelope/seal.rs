@@ -19,7 +19,7 @@ use crate::padding;
 
 /// Room for everything around the ciphertext in one envelope: its header, both protected headers,
 /// the larger suite's entry.
-const OVERHEAD: usize = 2048;
+pub(crate) const OVERHEAD: usize = 2048;
 
 /// Why a message cannot be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -132,13 +132,13 @@ fn check(message: &Message, prekeys: &[VerifiedPrekey]) -> Result<(), SealError>
 }
 
 /// Fresh for every sealing and never derived from content, so that a nonce cannot repeat.
-fn generate_content_key<R: CryptoRng + ?Sized>(rng: &mut R) -> Secret {
+pub(crate) fn generate_content_key<R: CryptoRng + ?Sized>(rng: &mut R) -> Secret {
     let mut key = Zeroizing::new([0u8; 32]);
     rng.fill_bytes(key.as_mut_slice());
     key
 }
 
-fn encrypt<R: CryptoRng + ?Sized>(
+pub(crate) fn encrypt<R: CryptoRng + ?Sized>(
     plain: &[u8],
     content_key: &Secret,
     header: &Header,

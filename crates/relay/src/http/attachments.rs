@@ -36,18 +36,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<AttachmentState>), Refusal> {
     let new: CreateAttachment = signed.json()?;
     let limits = &app.config.limits;
-    if new.length > limits.attachment_bytes {
-        let detail = format!("An attachment may have {} bytes.", limits.attachment_bytes);
-        return Err(Refusal::because(Slug::TooLarge, detail));
-    }
-    let latest = app.now().saturating_add(limits.ttl_seconds + CLOCK_SKEW);
-    if new.expires_at <= app.now() || new.expires_at > latest {
-        let detail = format!(
-            "`expires_at` must lie in the next {} seconds.",
-            limits.ttl_seconds
-        );
-        return Err(Refusal::because(Slug::BodyInvalid, detail));
-    }
+    check(&app, &new, limits.attachment_bytes)?;
     let blob = NewBlob {
         id: Bytes::copy_from_slice(new.id.as_bytes()),
         owner: Bytes::copy_from_slice(signed.caller.account.as_bytes()),
@@ -60,14 +49,38 @@ pub(super) async fn create(
         bytes: limits.account_attachment_bytes,
     };
     let made = app.store.create_blob(blob, quota).await.map_err(refused)?;
-    let state = known(&app, new.id).await?;
+    announced(&app, new.id, made).await
+}
+
+/// Checks an announcement: at most `most` bytes, and not to be kept for too long.
+pub(super) fn check(app: &App, new: &CreateAttachment, most: u64) -> Result<(), Refusal> {
+    if new.length > most {
+        let detail = format!("An attachment may have {most} bytes.");
+        return Err(Refusal::because(Slug::TooLarge, detail));
+    }
+    let ttl = app.config.limits.ttl_seconds;
+    let latest = app.now().saturating_add(ttl + CLOCK_SKEW);
+    if new.expires_at <= app.now() || new.expires_at > latest {
+        let detail = format!("`expires_at` must lie in the next {ttl} seconds.");
+        return Err(Refusal::because(Slug::BodyInvalid, detail));
+    }
+    Ok(())
+}
+
+/// What is answered to an announcement; `made`: it is the first one.
+pub(super) async fn announced(
+    app: &App,
+    id: AttachmentId,
+    made: bool,
+) -> Result<(StatusCode, Json<AttachmentState>), Refusal> {
+    let state = known(app, id).await?;
     let status = if made {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
     let told = AttachmentState {
-        id: new.id,
+        id,
         length: state.length,
         offset: state.offset,
         complete: state.complete,
@@ -107,29 +120,40 @@ pub(super) async fn append(
     Path(id): Path<String>,
     signed: Signed,
 ) -> Result<Response, Refusal> {
-    need_media_type(&signed.headers, MEDIA_PARTIAL_UPLOAD)?;
     let id = super::id::<AttachmentId>(&id)?;
-    let offset = signed
-        .headers
+    let owner = signed.caller.account.as_bytes();
+    add(&app, id, owner, &signed.headers, signed.body).await
+}
+
+/// Adds a piece to an upload of this owner.
+pub(super) async fn add(
+    app: &App,
+    id: AttachmentId,
+    owner: &[u8],
+    headers: &HeaderMap,
+    piece: Bytes,
+) -> Result<Response, Refusal> {
+    need_media_type(headers, MEDIA_PARTIAL_UPLOAD)?;
+    let offset = headers
         .get(UPLOAD_OFFSET)
         .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
     let offset = offset
         .ok_or_else(|| Refusal::because(Slug::BodyInvalid, "`Upload-Offset` must be a number."))?;
     let chunk = app.config.limits.chunk_bytes;
-    if signed.body.len() as u64 > chunk {
+    if piece.len() as u64 > chunk {
         return Err(Refusal::because(
             Slug::TooLarge,
             format!("A piece may have {chunk} bytes."),
         ));
     }
-    let state = known(&app, id).await?;
-    if state.owner != signed.caller.account.as_bytes()[..] {
+    let state = known(app, id).await?;
+    if state.owner != owner {
         return Err(Refusal::because(
             Slug::Forbidden,
-            "Another account announced this attachment.",
+            "Somebody else announced this attachment.",
         ));
     }
-    let end = offset.saturating_add(signed.body.len() as u64);
+    let end = offset.saturating_add(piece.len() as u64);
     if offset == state.offset && end > state.length {
         return Err(Refusal::because(
             Slug::BodyInvalid,
@@ -138,7 +162,7 @@ pub(super) async fn append(
     }
     let state = app
         .store
-        .append_blob(id.as_bytes(), offset, signed.body)
+        .append_blob(id.as_bytes(), offset, piece)
         .await
         .map_err(refused)?;
     let mut response = StatusCode::NO_CONTENT.into_response();
@@ -251,7 +275,7 @@ fn unknown() -> Refusal {
     )
 }
 
-fn refused(error: StoreError) -> Refusal {
+pub(super) fn refused(error: StoreError) -> Refusal {
     match error {
         StoreError::BlobDiffers => Refusal::because(
             Slug::AttachmentConflict,

@@ -108,17 +108,22 @@ impl FromRequest<Shared> for Signed {
 impl Signed {
     /// The body as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        need_media_type(&self.headers, "application/json")?;
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // The error's own text quotes the body: only the place is told.
-            let place = format!(
-                "The JSON cannot be read at line {}, column {}.",
-                error.line(),
-                error.column()
-            );
-            Refusal::because(Slug::BodyInvalid, place)
-        })
+        json(&self.headers, &self.body)
     }
+}
+
+/// A body as JSON.
+pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
+    need_media_type(headers, "application/json")?;
+    serde_json::from_slice(body).map_err(|error| {
+        // The error's own text quotes the body: only the place is told.
+        let place = format!(
+            "The JSON cannot be read at line {}, column {}.",
+            error.line(),
+            error.column()
+        );
+        Refusal::because(Slug::BodyInvalid, place)
+    })
 }
 
 /// Who claims to have signed.

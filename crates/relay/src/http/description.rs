@@ -24,13 +24,20 @@ const OPEN_PATHS: &[&str] = &[
     "/livez",
     "/readyz",
     "/openapi.json",
+    "/v1/drops/{drop}/attachments",
+    "/v1/drops/{drop}/attachments/{id}",
+    "/v1/drops/{drop}/envelopes",
     "/v1/links/{link}",
     "/v1/links/{link}/{slot}",
 ];
 
+fn is_open(method: &str, path: &str) -> bool {
+    OPEN_PATHS.contains(&path) || (method, path) == ("get", "/v1/drops/{drop}")
+}
+
 const ABOUT: &str = "Carries sealed envelopes that it cannot open, and keeps the directory of cards and prekeys. \
 Ids are lower-case hex, bytes in JSON base64url without padding, times Unix seconds. Every call except those \
-under `relay` and `links` is signed by the device's transport key (RFC 9421, label `waxwing`, tag `waxwing/v1`, covering \
+under `relay` and `links`, and of visitors under `drops`, is signed by the device's transport key (RFC 9421, label `waxwing`, tag `waxwing/v1`, covering \
 `@method` `@authority` `@path` `@query` and, with a body, `content-digest` `content-type`; a PATCH also \
 `upload-offset`). Every refusal is a problem (RFC 9457); every write may be repeated.";
 
@@ -61,7 +68,7 @@ pub(super) fn finish(mut api: utoipa::openapi::OpenApi) -> utoipa::openapi::Open
     for (path, item) in &mut api.paths.paths {
         for (method, operation) in operations(item) {
             let own = problems_of(method, path);
-            let signed = !OPEN_PATHS.contains(&path.as_str());
+            let signed = !is_open(method, path);
             let shared = if signed { SIGNED } else { OPEN };
             let mut by_status = BTreeMap::<u16, Vec<Slug>>::new();
             for slug in shared.iter().chain(own) {
@@ -247,6 +254,53 @@ fn problems_of(method: &str, path: &str) -> &'static [Slug] {
             Slug::TooManyRequests,
         ],
         ("delete", "/v1/links/{link}") => &[Slug::TooManyRequests],
+        _ => problems_of_drops(method, path),
+    }
+}
+
+fn problems_of_drops(method: &str, path: &str) -> &'static [Slug] {
+    match (method, path) {
+        ("put", "/v1/drops/{drop}") => &[
+            Slug::DropInvalid,
+            Slug::DropConflict,
+            Slug::DropEnded,
+            Slug::Forbidden,
+            Slug::UnsupportedMediaType,
+        ],
+        ("get", "/v1/drops/{drop}") => &[Slug::UnknownDrop, Slug::DropEnded, Slug::TooManyRequests],
+        ("delete", "/v1/drops/{drop}") => &[Slug::Forbidden],
+        ("post", "/v1/drops/{drop}/attachments") => &[
+            Slug::UnknownDrop,
+            Slug::DropEnded,
+            Slug::DropFull,
+            Slug::AttachmentConflict,
+            Slug::DigestMismatch,
+            Slug::TooLarge,
+            Slug::TooManyRequests,
+            Slug::UnsupportedMediaType,
+            Slug::StorageFull,
+        ],
+        ("patch", "/v1/drops/{drop}/attachments/{id}") => &[
+            Slug::UnknownAttachment,
+            Slug::Forbidden,
+            Slug::OffsetMismatch,
+            Slug::DigestMismatch,
+            Slug::TooLarge,
+            Slug::TooManyRequests,
+            Slug::UnsupportedMediaType,
+            Slug::StorageFull,
+        ],
+        ("post", "/v1/drops/{drop}/envelopes") => &[
+            Slug::UnknownDrop,
+            Slug::DropEnded,
+            Slug::DropFull,
+            Slug::SubmissionInvalid,
+            Slug::EnvelopeConflict,
+            Slug::TooLarge,
+            Slug::TooManyRequests,
+            Slug::UnsupportedMediaType,
+            Slug::StorageFull,
+        ],
         _ => &[],
     }
 }
@@ -287,6 +341,12 @@ mod tests {
             ("patch", "/v1/attachments/{id}"),
             ("get", "/v1/attachments/{id}"),
             ("delete", "/v1/attachments/{id}"),
+            ("put", "/v1/drops/{drop}"),
+            ("get", "/v1/drops/{drop}"),
+            ("delete", "/v1/drops/{drop}"),
+            ("post", "/v1/drops/{drop}/attachments"),
+            ("patch", "/v1/drops/{drop}/attachments/{id}"),
+            ("post", "/v1/drops/{drop}/envelopes"),
             ("put", "/v1/links/{link}/{slot}"),
             ("get", "/v1/links/{link}/{slot}"),
             ("delete", "/v1/links/{link}"),
@@ -299,7 +359,7 @@ mod tests {
         for (method, path) in table {
             let operation = &json["paths"][path][method];
             assert!(operation.is_object(), "{method} {path}");
-            let open = OPEN_PATHS.contains(&path) || path.starts_with("/Service");
+            let open = is_open(method, path) || path.starts_with("/Service");
             assert_eq!(operation["security"].is_array(), !open, "{method} {path}");
         }
         let described: usize = json["paths"]

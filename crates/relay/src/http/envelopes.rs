@@ -10,18 +10,18 @@ use axum::http::StatusCode;
 use futures_util::future::join_all;
 use waxwing_wire::api::{Accepted, MEDIA_SUBMISSION, Recalled};
 use waxwing_wire::cbor::ShapeError;
-use waxwing_wire::envelope::Submission;
+use waxwing_wire::envelope::{Header, Submission};
 use waxwing_wire::ids::{EnvelopeId, MailboxId};
 use waxwing_wire::limits::{CLOCK_SKEW, MAX_SUBMISSION_BYTES};
 use waxwing_wire::problem::Slug;
 
 use super::caller::{Signed, need_media_type};
 use super::status::state_of;
-use super::{Refusal, Shared};
+use super::{App, Refusal, Shared};
 use crate::store::{Append, Quota, StoreError};
 
 /// How long the fate of an envelope is told after its time is over.
-const REMEMBERED: u64 = 7 * 86_400;
+pub(super) const REMEMBERED: u64 = 7 * 86_400;
 
 /// Takes one sealed content with an entry for each device, and gives each device its own envelope.
 ///
@@ -51,16 +51,7 @@ pub(super) async fn submit(
         other => invalid(format!("{other}.")),
     })?;
     let header = submission.header;
-    header
-        .check_life(app.now())
-        .map_err(|error| invalid(format!("{error}.")))?;
-    if header.expires_at
-        > app
-            .now()
-            .saturating_add(app.config.limits.ttl_seconds + CLOCK_SKEW)
-    {
-        return Err(invalid("This relay keeps nothing for so long.".into()));
-    }
+    check_life(&app, &header)?;
     for (to, _) in &submission.entries {
         if !app.directory.knows_mailbox(to).await? {
             let detail = "A mailbox is in no current card; fetch the contact's card again.";
@@ -112,6 +103,19 @@ pub(super) async fn submit(
         StatusCode::OK
     };
     Ok((status, Json(Accepted { accepted })))
+}
+
+/// Checks that an envelope is in force and not to be kept for too long.
+pub(super) fn check_life(app: &App, header: &Header) -> Result<(), Refusal> {
+    let invalid = |detail: String| Refusal::because(Slug::SubmissionInvalid, detail);
+    header
+        .check_life(app.now())
+        .map_err(|error| invalid(format!("{error}.")))?;
+    let latest = app.config.limits.ttl_seconds + CLOCK_SKEW;
+    if header.expires_at > app.now().saturating_add(latest) {
+        return Err(invalid("This relay keeps nothing for so long.".into()));
+    }
+    Ok(())
 }
 
 /// Takes an envelope back if its device has not acknowledged it; answers where it is then.

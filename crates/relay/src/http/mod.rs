@@ -11,10 +11,12 @@ mod cards;
 mod description;
 mod directory;
 mod dress;
+mod drops;
 mod envelopes;
 mod links;
 mod mailbox;
 mod names;
+mod page;
 mod prekeys;
 mod rates;
 mod refusal;
@@ -126,6 +128,10 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
             attachments::download,
             attachments::delete
         ))
+        .routes(routes!(drops::put, drops::get, drops::end))
+        .routes(routes!(drops::create))
+        .routes(routes!(drops::append))
+        .routes(routes!(drops::submit))
         .routes(routes!(links::put, links::get))
         .routes(routes!(links::end))
         .split_for_parts()
@@ -139,10 +145,12 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
 
 pub(crate) fn router(app: &Shared) -> Router {
     let (router, _) = described();
-    let timed = router.layer(TimeoutLayer::with_status_code(
-        StatusCode::SERVICE_UNAVAILABLE,
-        app.config.request_time,
-    ));
+    let timed = router
+        .merge(page::routes())
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            app.config.request_time,
+        ));
     // The service takes long bodies, and has a time for each part of its work instead.
     let all = if app.config.key_service.served {
         timed.merge(service::described().0)

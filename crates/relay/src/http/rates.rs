@@ -51,6 +51,8 @@ pub(crate) struct Rates {
     link: Option<(Rate, Keyed<()>)>,
     service: Option<(Rate, Keyed<Visitor>)>,
     service_key: Option<(Rate, Keyed<()>)>,
+    visitor: Option<(Rate, Keyed<Visitor>)>,
+    visitors: Option<(Rate, Keyed<()>)>,
 }
 
 impl Rates {
@@ -63,6 +65,8 @@ impl Rates {
             link: keyed(config.link_rate),
             service: keyed(config.key_service.address_rate),
             service_key: keyed(config.key_service.key_rate),
+            visitor: keyed(config.visitor_rate),
+            visitors: keyed(config.visitors_rate),
         }
     }
 
@@ -108,6 +112,14 @@ impl Rates {
         self.count(self.service_key.as_ref(), &()).map(drop)
     }
 
+    /// Counts a request of somebody at a drop box.
+    pub(super) fn visitor(&self, visitor: Visitor) -> Result<(), Refusal> {
+        let detail = "Too much is asked from where you are; wait a little.";
+        self.check(self.visitor.as_ref(), &visitor, detail)?;
+        let detail = "Too many people write to drop boxes here; wait a little.";
+        self.check(self.visitors.as_ref(), &(), detail).map(drop)
+    }
+
     fn check<K: std::hash::Hash + Eq + Clone>(
         &self,
         limit: Option<&(Rate, Keyed<K>)>,
@@ -151,6 +163,9 @@ impl Rates {
             limiter.retain_recent();
         }
         if let Some((_, limiter)) = &self.service {
+            limiter.retain_recent();
+        }
+        if let Some((_, limiter)) = &self.visitor {
             limiter.retain_recent();
         }
     }

@@ -234,6 +234,10 @@ pub enum Space {
     Probe = 6,
     /// The revocations of an account.
     Revocations = 7,
+    /// Drop boxes.
+    Drops = 16,
+    /// The drop boxes of an account.
+    DropsOf = 17,
 }
 
 /// A value with the store's own version of it.

@@ -3,8 +3,8 @@
 use crate::VaultError;
 use crate::lists;
 use crate::rows::{
-    Activity, Backup, Contact, Device, Draft, History, Message, OwnCard, Renewal, Replay, Row as _,
-    Thread,
+    Activity, Backup, Contact, Device, Draft, DropBox, History, Message, OwnCard, Renewal, Replay,
+    Row as _, Thread,
 };
 use crate::trees::{ENVELOPES, FETCHED, INCOMING, OUTBOX, OWED, PLAIN, SUBMISSIONS, WATCH};
 
@@ -18,6 +18,7 @@ pub(super) const OPENED: &[(&str, u32)] = &[
     (History::TREE, History::SCHEMA),
     (Replay::TREE, Replay::SCHEMA),
     (Draft::TREE, Draft::SCHEMA),
+    (DropBox::TREE, DropBox::SCHEMA),
     (Activity::TREE, Activity::SCHEMA),
     (Backup::TREE, Backup::SCHEMA),
     (Message::TREE, Message::SCHEMA),

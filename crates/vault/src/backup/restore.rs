@@ -19,8 +19,8 @@ use crate::files::{AtRest, Writer, random};
 use crate::folder::{self, Folder};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, ActivityKind, Backup, BackupId, Contact, Device, Draft, History, LaneId, MailBox,
-    Message, Outgoing, OwnCard, Relay, Renewal, Replay, Row, Thread,
+    Activity, ActivityKind, Backup, BackupId, Contact, Device, Draft, DropBox, History, LaneId,
+    MailBox, Message, Outgoing, OwnCard, Relay, Renewal, Replay, Row, Thread,
 };
 use crate::shared::Current;
 use crate::steps::{Step, reached};
@@ -398,6 +398,7 @@ fn put(
         Replay::TREE => put_as::<Replay>(tx, plain),
         Device::TREE => put_as::<Device>(tx, plain),
         Draft::TREE => put_as::<Draft>(tx, plain),
+        DropBox::TREE => put_as::<DropBox>(tx, plain),
         Message::TREE => put_as::<Message>(tx, plain),
         Backup::TREE => {
             let mut row: Backup = decode(tree, plain)?;

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::engine::{Change, Engine, Op};
 use crate::keys::{Keys, decode};
 use crate::rows::{
-    Activity, Backup, Contact, Device, Draft, History, MailBox, Message, OwnCard, PrekeySecret,
-    Renewal, Replay, Row, Thread,
+    Activity, Backup, Contact, Device, Draft, DropBox, History, MailBox, Message, OwnCard,
+    PrekeySecret, Renewal, Replay, Row, Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OWED, PLACED, PLAIN, SENT_PLACES, SUBMISSIONS,
@@ -70,6 +70,7 @@ impl<'a> Mirror<'a> {
             History::TREE => self.hidden::<History>(row),
             Replay::TREE => self.hidden::<Replay>(row),
             Draft::TREE => self.hidden::<Draft>(row),
+            DropBox::TREE => self.hidden::<DropBox>(row),
             Backup::TREE => self.hidden::<Backup>(row),
             PrekeySecret::TREE => self.prekey(row),
             Message::TREE => self.message(row),

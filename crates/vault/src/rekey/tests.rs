@@ -58,6 +58,7 @@ fn sent(byte: u8, envelope: u8) -> Message {
         missing: 0,
         other_before: false,
         in_reply_to: None,
+        drop: None,
         attachments: Vec::new(),
         opened: false,
     }

@@ -1,8 +1,8 @@
 //! Which tree comes into the next store how.
 
 use crate::rows::{
-    Activity, Backup, Contact, Device, Draft, History, Message, OwnCard, PrekeySecret, Renewal,
-    Replay, Row, Thread,
+    Activity, Backup, Contact, Device, Draft, DropBox, History, Message, OwnCard, PrekeySecret,
+    Renewal, Replay, Row, Thread,
 };
 use crate::trees::{
     ENVELOPES, FETCHED, INBOX_PLACES, INCOMING, OUTBOX, OWED, PLACED, PLAIN, SENT_PLACES,
@@ -19,6 +19,7 @@ pub(super) const FOLLOWED: &[&str] = &[
     History::TREE,
     Replay::TREE,
     Draft::TREE,
+    DropBox::TREE,
     Backup::TREE,
     Activity::TREE,
     PrekeySecret::TREE,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use waxwing_wire::ids::{
-    AccountId, AttachmentId, ConversationId, DeviceId, Digest, EnvelopeId, MailboxId, MessageId,
+    AccountId, AttachmentId, ConversationId, DeviceId, Digest, DropId, EnvelopeId, MailboxId,
+    MessageId,
 };
 use zeroize::Zeroizing;
 
@@ -80,6 +81,10 @@ pub struct Message {
     pub other_before: bool,
     /// What it answers.
     pub in_reply_to: Option<MessageId>,
+    /// The drop box that it came through. Nobody vouches for who wrote it then: the sender is this
+    /// account, and says nothing.
+    #[serde(default)]
+    pub drop: Option<DropSource>,
     /// Files that came or went with it.
     pub attachments: Vec<Attachment>,
     /// The person has looked at it.
@@ -108,6 +113,9 @@ pub struct Head {
     pub claimed_at: u64,
     /// As [`Message::relay_at`].
     pub relay_at: Option<u64>,
+    /// As [`Message::drop`].
+    #[serde(default)]
+    pub drop: Option<DropSource>,
     /// How many files came or went with it.
     pub attachments: u32,
     /// As [`Message::opened`].
@@ -127,6 +135,7 @@ impl Message {
             at: self.at,
             claimed_at: self.claimed_at,
             relay_at: self.relay_at,
+            drop: self.drop.clone(),
             attachments: u32::try_from(self.attachments.len()).unwrap_or(u32::MAX),
             opened: self.opened,
         }
@@ -151,6 +160,19 @@ fn preview(body: &str) -> Zeroizing<String> {
         preview.extend(body.trim().chars().take(PREVIEW));
     }
     preview
+}
+
+/// Where a message came from that nobody signed (docs/protocol.md section 18).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropSource {
+    /// The drop box.
+    pub id: DropId,
+    /// What it was called then.
+    pub name: String,
+    /// How to reach who wrote it, in the writer's own words.
+    pub reach: Option<Zeroizing<String>>,
+    /// The envelope, of which the receipt has the first bytes.
+    pub envelope: EnvelopeId,
 }
 
 /// What a message says in a form that is newer than this version.

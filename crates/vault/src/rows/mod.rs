@@ -15,6 +15,7 @@ mod carriage;
 mod contact;
 mod device;
 mod draft;
+mod drop_box;
 mod history;
 mod message;
 mod own;
@@ -30,11 +31,12 @@ pub use carriage::{
 pub use contact::{Contact, DeviceSpares, Evidence, EvidenceKind, FormerCard};
 pub use device::Device;
 pub use draft::{Draft, DraftFile, DraftId};
+pub use drop_box::{DropBox, DropKind, DropState};
 pub use history::{
     Given, GivenPart, GivenState, History, HistoryId, HistoryPlace, TakenIn, TakenState,
 };
 pub use message::{
-    Attachment, Delivery, DeliveryState, Head, MailBox, Message, Party, UnknownBody,
+    Attachment, Delivery, DeliveryState, DropSource, Head, MailBox, Message, Party, UnknownBody,
 };
 pub use own::{OwnCard, OwnRevocation, Thread};
 pub use prekey::{PrekeyKind, PrekeySecret};

@@ -16,12 +16,12 @@ use waxwing_crypto::kdf::{KdfParams, Passphrase};
 use waxwing_crypto::recovery::RecoveryCode;
 use waxwing_crypto::vault_header::{AccountSeed, DeviceSeed, EpochId, Keyring, TransportSeed};
 use waxwing_vault::rows::{
-    Contact, Delivery, DeliveryState, LaneId, MailBox, Message, Outgoing, OutgoingId,
-    OutgoingState, Party, PrekeyKind, PrekeySecret,
+    Contact, Delivery, DeliveryState, DropBox, DropKind, DropState, LaneId, MailBox, Message,
+    Outgoing, OutgoingId, OutgoingState, Party, PrekeyKind, PrekeySecret,
 };
 use waxwing_vault::{Locked, Open, State, Vault};
 use waxwing_wire::ids::{
-    AccountId, ConversationId, DeviceId, Digest, EnvelopeId, KeyId, MailboxId, MessageId,
+    AccountId, ConversationId, DeviceId, Digest, DropId, EnvelopeId, KeyId, MailboxId, MessageId,
 };
 use zeroize::Zeroizing;
 
@@ -175,9 +175,35 @@ pub fn message(mailbox: MailBox, byte: u8, body: &str) -> Message {
         missing: 0,
         other_before: false,
         in_reply_to: None,
+        drop: None,
         attachments: Vec::new(),
         opened: false,
     }
+}
+
+pub fn drop_box(byte: u8) -> DropBox {
+    DropBox {
+        id: DropId::new([byte; 16]),
+        name: format!("Box {byte}"),
+        kind: DropKind::SealedHere {
+            secret: Some(Zeroizing::new([byte; 32])),
+        },
+        record: vec![byte; 90],
+        relay: 0,
+        link: format!("https://relay.example/drop/{byte}"),
+        once: false,
+        made_at: 5,
+        expires_at: 6,
+        state: DropState::Open,
+        is_end_told: false,
+        opened: 3,
+        last_drop: Some(7),
+    }
+}
+
+/// All that is in a box, its secret too.
+pub fn told(row: &DropBox) -> String {
+    format!("{row:?}{:?}{:?}{:?}", row.secret(), row.link, row.record)
 }
 
 pub fn prekey(byte: u8, epoch: EpochId) -> PrekeySecret {

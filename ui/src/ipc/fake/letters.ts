@@ -1,9 +1,10 @@
 // The letters of the fake world: a working week between Alice and the desks that she writes with.
-import type { Contact, EnvelopeView, FileView, IncomingState, Me, OutgoingState, Party } from "../port";
+import type { Contact, DropSource, EnvelopeView, FileView, IncomingState, Me, OutgoingState, Party } from "../port";
 import { DAY, HOUR, MINUTE, hex, numbers, partyOf, youOf } from "./world";
 
 type Incoming = {
   from: Party | null;
+  drop?: DropSource;
   ago: number;
   state: IncomingState;
   subject: string;
@@ -46,6 +47,11 @@ export function letters(now: number, me: Me, people: Record<"bob" | "clinic" | "
       from: partyOf(courier), ago: 5 * HOUR, state: opened, subject: "Pick-up at the back door",
       body: "The driver comes between 13:00 and 14:00 and asks for the code on the slip. Please have the sealed bag ready; he cannot wait.\n\nIf nobody is there he goes on and comes back tomorrow.",
       files: [file(4, "slip.pdf", 91_204, "application/pdf", { kind: "saved", path: "Downloads/slip.pdf" }), file(5, "route.gpx", 12_930_220, "application/gpx+xml", { kind: "transferring", done: 5_600_000, total: 12_930_220 })],
+    },
+    {
+      from: null, ago: 7 * HOUR, state: opened, subject: "", drop: { id: hex(52, 16), name: "Front desk", reach: "Locker 12, any day after six", receipt: "8736-4f28" },
+      body: "Good morning,\n\nthe back door was open again at seven. The picture shows it.\n\nPlease do not call me at work.",
+      files: [file(6, "back-door.jpg", 2_481_000, "image/jpeg", { kind: "atRelay" })],
     },
     { from: null, ago: 8 * HOUR, state: { kind: "unopenable", reason: "unknownKey" }, subject: "", body: "" },
     { from: partyOf(bob), ago: 1 * DAY + 2 * HOUR, state: opened, subject: "Re: Offer for the second floor", body: "That works for me. I have told the others that you decide.\n\nBob", missing: 1 },
@@ -91,9 +97,10 @@ export function manyLetters(now: number, people: Contact[], count: number): Enve
 function incomingView(letter: Incoming, index: number, now: number): EnvelopeView {
   return {
     row: {
-      id: letter.from ? `in-${hex(index + 1, 16)}` : `sealed-${index + 1}`,
+      id: letter.from || letter.drop ? `in-${hex(index + 1, 16)}` : `sealed-${index + 1}`,
       folder: "inbox",
       from: letter.from,
+      drop: letter.drop ?? null,
       to: [],
       incoming: letter.state,
       subject: letter.subject,
@@ -115,7 +122,7 @@ function outgoingView(letter: Outgoing, index: number, now: number): EnvelopeVie
   const to: EnvelopeView["row"]["to"] = letter.to.map(([contact, state]) => ({ party: partyOf(contact), state, leftOut: 0 }));
   return {
     row: {
-      id: `out-${hex(index + 501, 16)}`, folder: letter.folder, from: null, to, incoming: null,
+      id: `out-${hex(index + 501, 16)}`, folder: letter.folder, from: null, drop: null, to, incoming: null,
       subject: letter.subject, preview: letter.body.replace(/\s+/g, " ").slice(0, 120),
       at: now - letter.ago, claimedAt: null, attachments: letter.files?.length ?? 0,
     },

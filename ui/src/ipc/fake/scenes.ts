@@ -1,7 +1,7 @@
 // The scenes: each is a whole world in one state, so that every screen can be looked at and tested.
-import type { ActivityKind, ActivityLine, BackupRow, Contact, Settings, Stage } from "../port";
+import type { ActivityKind, ActivityLine, BackupRow, Contact, DropBox, Settings, Stage } from "../port";
 import { file, letters, manyLetters } from "./letters";
-import { DAY, HOUR, MINUTE, hex, keyCode, partyOf, type World } from "./world";
+import { DAY, HOUR, MINUTE, hex, keyCode, linkOf, partyOf, type World } from "./world";
 
 const scenes = [
   "open", "empty", "many", "offline", "welcome", "identity", "passphrase", "recovery", "done", "restored",
@@ -30,6 +30,7 @@ export function worldOf(scene: Scene, now = Date.now()): World {
     contacts: empty ? [] : everyone,
     envelopes: empty ? [] : letters(now, me, people),
     drafts: empty ? [] : draftsOf(now, people),
+    boxes: empty ? [] : boxesOf(now),
     settings: settingsOf(),
     status: {
       profile: "default", relay: { kind: "online", name: "localhost" }, outbox: 3, waiting: 3, drafts: 2,
@@ -104,6 +105,21 @@ function stageOf(scene: Scene): Stage {
     default:
       return { kind: "open" };
   }
+}
+
+/** One that is in use, one for a single message, one that is not at the relay yet, and two that are over. */
+function boxesOf(now: number): DropBox[] {
+  const box = (seed: number, name: string, days: number, more: Partial<DropBox>): DropBox => ({
+    id: hex(seed, 16), name, link: linkOf(seed), kind: "sealedHere", burn: "keep", madeAt: now - days * DAY, expiresAt: now + (30 - days) * DAY,
+    state: "open", waiting: 0, opened: 0, lastDrop: null, ...more,
+  });
+  return [
+    box(51, "For the locksmith", 0, { state: "new" }),
+    box(52, "Front desk", 9, { waiting: 2, opened: 14, lastDrop: now - 7 * HOUR }),
+    box(53, "The key of room 12", 2, { burn: "once" }),
+    box(54, "Hints about the back door", 20, { state: "used", burn: "once", opened: 1, lastDrop: now - 19 * DAY }),
+    box(55, "Summer fair", 120, { state: "expired", opened: 41, lastDrop: now - 92 * DAY, expiresAt: now - 90 * DAY }),
+  ];
 }
 
 /** One on a stick that is not plugged in, and one of the time before another recovery code. */

@@ -1,6 +1,6 @@
 // The fake shell: carries out the port in memory, saves then tells, answers late, and fails when it is told to.
-import type { ActivityKind, Contact, Draft, DraftText, EnvelopeView, Events, Failure, FileView, Folder, History, LinkStatus, Page, Port, Preflight, QrComparison, RekeyState, RelayChoice, RenewalKind, Result, Settings, Stage } from "../port";
-import { hex, keyCode, leftTheOutbox, messageOf, partyOf, qrRows, youOf, type World } from "./world";
+import type { ActivityKind, BurnRule, Contact, Draft, DraftText, DropBox, EnvelopeView, Events, Failure, FileView, Folder, History, LinkStatus, Page, Port, Preflight, QrComparison, RekeyState, RelayChoice, RenewalKind, Result, Settings, Stage } from "../port";
+import { DAY, hex, keyCode, leftTheOutbox, linkOf, messageOf, partyOf, qrRows, youOf, type World } from "./world";
 
 type Heard = { [K in keyof Events]: Set<(payload: Events[K]) => void> };
 const WORDS = "harbour violin cactus amber tunnel lantern mosaic pebble saddle thistle walnut zephyr copper drizzle falcon ginger".split(" ");
@@ -12,7 +12,7 @@ export class FakeShell implements Port {
   readonly #failures = new Map<string, Failure>();
   readonly #heard: Heard = {
     stageChanged: new Set(), statusChanged: new Set(), envelopesChanged: new Set(), draftsChanged: new Set(),
-    contactsChanged: new Set(), settingsChanged: new Set(), backupChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(), renewalChanged: new Set(), linkChanged: new Set(),
+    contactsChanged: new Set(), dropBoxesChanged: new Set(), settingsChanged: new Set(), backupChanged: new Set(), transferChanged: new Set(), filesDropped: new Set(), rekeyChanged: new Set(), renewalChanged: new Set(), linkChanged: new Set(),
     reopened: new Set(),
   };
   #made = 9000;
@@ -524,6 +524,27 @@ export class FakeShell implements Port {
   activity = (cursor: string | null, limit: number) =>
     this.#answer("activity", () => pageOf(this.world.activity.toReversed(), cursor, limit), "open");
 
+  dropBoxes = () => this.#answer("dropBoxes", () => this.world.boxes, "open");
+  makeDropBox = (name: string, days: number, burn: BurnRule) =>
+    this.#answer("makeDropBox", () => {
+      const [seed, at] = [this.#made++, Date.now()];
+      const made: DropBox = {
+        id: hex(seed, 16), name, link: linkOf(seed), kind: "sealedHere", burn, madeAt: at, expiresAt: at + days * DAY,
+        state: this.world.status.relay.kind === "online" ? "open" : "new", waiting: 0, opened: 0, lastDrop: null,
+      };
+      this.world.boxes = [made, ...this.world.boxes];
+      this.#later(() => this.tell("dropBoxesChanged", {}));
+      return made;
+    }, "open");
+  removeDropBox = (id: string) =>
+    this.#answer("removeDropBox", () => {
+      found(this.world.boxes.find((box) => box.id === id));
+      this.world.boxes = this.world.boxes.filter((box) => box.id !== id);
+      this.#later(() => this.tell("dropBoxesChanged", {}));
+      return null;
+    }, "open");
+  dropBoxQr = (id: string) => this.#answer("dropBoxQr", () => (found(this.world.boxes.find((box) => box.id === id)), { rows: qrRows() }), "open");
+
   backups = () => this.#answer("backups", () => this.world.backups, "open");
   writeBackup = () =>
     this.#answer("writeBackup", () => {
@@ -592,7 +613,7 @@ export class FakeShell implements Port {
     const view: EnvelopeView = {
       row: {
         id: `in-${hex(this.#made++, 16)}`, folder: "inbox", to: [], incoming: { kind: "waiting" }, subject, preview: body.slice(0, 120),
-        from: from ? partyOf(from) : youOf(me),
+        from: from ? partyOf(from) : youOf(me), drop: null,
         at: Date.now(), claimedAt: null, attachments: 0,
       },
       body, files: [], inReplyTo: null, missingBefore: 0, otherBefore: false, unknownKind: null,
@@ -657,7 +678,7 @@ export class FakeShell implements Port {
   #seal(draft: Draft): EnvelopeView {
     const view: EnvelopeView = {
       row: {
-        id: `out-${hex(this.#made++, 16)}`, folder: "outbox", from: null, incoming: null, subject: draft.subject,
+        id: `out-${hex(this.#made++, 16)}`, folder: "outbox", from: null, drop: null, incoming: null, subject: draft.subject,
         to: draft.to.map((account) => ({ party: account === this.world.me.account ? youOf(this.world.me) : partyOf(this.#contact(account)), state: { kind: "queued", behind: false }, leftOut: 0 })),
         preview: draft.body.slice(0, 120), at: Date.now(), claimedAt: null, attachments: draft.files.length,
       },

@@ -1,5 +1,5 @@
 // What the fake shell keeps: the same nouns as the vault, with lively contents.
-import type { ActivityLine, BackupRow, BackupWork, ChosenBackup, Contact, Device, Draft, EnvelopeView, KeyRenewal, History, LinkStatus, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
+import type { ActivityLine, BackupRow, BackupWork, ChosenBackup, Contact, Device, Draft, DropBox, EnvelopeView, KeyRenewal, History, LinkStatus, Me, OutgoingState, Party, QrComparison, RekeyStatus, Settings, Stage, Status, VaultKeys } from "../port";
 
 export interface World {
   stage: Stage;
@@ -9,6 +9,7 @@ export interface World {
   contacts: Contact[];
   envelopes: EnvelopeView[];
   drafts: Draft[];
+  boxes: DropBox[];
   settings: Settings;
   status: Status;
   vaultKeys: VaultKeys;
@@ -45,6 +46,9 @@ export function hex(seed: number, bytes: number): string {
   const from = numbers(seed * 7919 + 17);
   return Array.from({ length: bytes }, () => (from.next().value >>> 24).toString(16).padStart(2, "0")).join("");
 }
+
+/** The link of a drop box, of the length that links have. */
+export const linkOf = (seed: number): string => `http://127.0.0.1:4710/drop/${hex(seed, 16)}#${hex(seed + 900, 22).slice(0, 43)}`;
 
 export function keyCode(seed: number): string[] {
   const from = numbers(seed * 104729 + 5);

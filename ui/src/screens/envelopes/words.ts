@@ -2,11 +2,12 @@
 import { worst, type EnvelopeRow, type Face, type OutgoingState, type Party } from "../../state";
 import { m, names, sayIncoming, sayOutgoing, shortTime, trusts, unopenables } from "../../text";
 
-export const subjectOf = (row: EnvelopeRow): string => row.subject.trim() || m.row_no_subject();
+export const subjectOf = (row: EnvelopeRow): string => row.subject.trim() || (row.drop ? m.box_letter() : m.row_no_subject());
 
-/** Who stands in the first line of a row: the sender, or those it goes to. */
+/** Who stands in the first line of a row: the sender, the drop box that it came through, or those it goes to. */
 export function whoOf(row: EnvelopeRow): string {
   if (row.folder !== "inbox") return m.row_to({ names: names(row.to.map((to) => nameOf(to.party))) });
+  if (row.drop) return m.box_from({ name: row.drop.name });
   return row.from ? nameOf(row.from) : m.row_unknown();
 }
 
@@ -29,7 +30,7 @@ export function rowName(row: EnvelopeRow, now: number): string {
     : outgoing
       ? sayOutgoing(outgoing)
       : "";
-  const trust = row.from ? trusts[row.from.compared]() : "";
+  const trust = row.from ? trusts[row.from.compared]() : row.drop ? m.box_vouch() : "";
   const files = row.attachments > 0 ? m.row_files({ count: row.attachments }) : "";
   const subject = row.incoming?.kind === "unopenable" ? "" : subjectOf(row);
   return [whoOf(row), subject, state, shortTime(row.at, now), files, trust].filter(Boolean).join(", ");

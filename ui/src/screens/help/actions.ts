@@ -26,6 +26,7 @@ export function actionsOf(face: Face): Action[] {
     sent: m.nav_sent,
     drafts: m.nav_drafts,
     contacts: m.nav_contacts,
+    boxes: m.nav_boxes,
     settings: m.nav_settings,
   };
   return [
@@ -52,6 +53,7 @@ export function actionsOf(face: Face): Action[] {
     { id: "try-now", group: "envelope", name: m.act_try_now(), keys: ["Ctrl+Shift+R"], possible: true, run: () => void status.tryNow() },
 
     { id: "contact-add", group: "app", name: m.act_contact_add(), keys: ["Ctrl+Shift+N"], possible: true, run: () => addContact(face) },
+    { id: "box-make", group: "app", name: m.act_box_make(), keys: ["Ctrl+Shift+B"], possible: true, run: () => makeBox(face) },
     { id: "copy-address", group: "app", name: m.act_copy_address(), keys: ["Ctrl+Shift+C"], possible: contacts.me !== null, run: () => void copyAddress(face) },
     { id: "palette", group: "app", name: m.act_palette(), keys: ["Ctrl+K"], possible: true, run: () => (place.asking = "palette") },
     { id: "sheet", group: "app", name: m.act_sheet(), keys: ["Ctrl+/", "?"], possible: true, run: () => (place.asking = "sheet") },
@@ -101,6 +103,11 @@ function addContact(face: Face): void {
   face.show({ kind: "addContact" });
 }
 
+function makeBox(face: Face): void {
+  face.go("boxes");
+  face.show({ kind: "makeBox" });
+}
+
 async function copyAddress(face: Face): Promise<void> {
   if (!face.contacts.me) return;
   await face.copy(face.contacts.me.address);
@@ -126,14 +133,16 @@ function neighbours(face: Face): { next: Detail | null; previous: Detail | null 
       ? face.contacts.shown.map(({ account }) => ({ kind: "contact", account }))
       : section === "drafts"
         ? face.drafts.list.map(({ id }) => ({ kind: "draft", id }))
-        : section === "settings"
-          ? []
-          : face.folders[section].shown.map(({ id }) => ({ kind: "envelope", id }));
+        : section === "boxes"
+          ? face.boxes.list.map(({ id }) => ({ kind: "box", id }))
+          : section === "settings"
+            ? []
+            : face.folders[section].shown.map(({ id }) => ({ kind: "envelope", id }));
   const at = details.findIndex((one) => idOf(one) === idOf(detail));
   return { next: details[at + 1] ?? null, previous: at > 0 ? (details[at - 1] ?? null) : null };
 }
 
 function idOf(detail: Detail | null): string | null {
-  if (detail === null || detail.kind === "addContact") return null;
+  if (detail === null || detail.kind === "addContact" || detail.kind === "makeBox") return null;
   return detail.kind === "contact" ? detail.account : detail.id;
 }
