@@ -291,7 +291,7 @@ impl MessageFields {
 
     /// A field of the passphrase's length is the passphrase, which the original tells beside what
     /// it opened.
-    fn content(self, access: &Access) -> Result<Content, compat::Error> {
+    fn content(mut self, access: &Access) -> Result<Content, compat::Error> {
         let sealed_key = self
             .encryption_key
             .filter(|key| key.len() > PASSPHRASE_CHARS);
@@ -308,7 +308,7 @@ impl MessageFields {
             return Err(compat::Error::Closed);
         };
         let sealed = Sealed {
-            encryptedmessage: self.message_data.to_string(),
+            encryptedmessage: std::mem::take(&mut *self.message_data),
             encryptionkey: encryption_key.to_string(),
             messagehash: self.message_hash,
         };

@@ -30,5 +30,5 @@ pub use sealed::{Sealed, open, seal};
 pub const MAX_OPENED: usize = 100 << 20;
 
 /// A sealed message is at most this long, in characters of base64: a file of [`MAX_OPENED`] that
-/// does not compress, in base64, in UTF-16, in base64 again, and room for the edges.
-pub const MAX_SEALED: usize = MAX_OPENED / 9 * 32 + (64 << 10);
+/// does not compress, in base64, in UTF-16, in base64 again, and room for what packing adds.
+pub const MAX_SEALED: usize = MAX_OPENED / 9 * 32 + (1 << 20);
