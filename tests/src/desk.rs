@@ -213,7 +213,7 @@ async fn connect(port: u16, native: u16, application: &Path, profile: &str) -> R
         .context("no window opened: is there a display? use tools/with-display.sh")
 }
 
-async fn listening(port: u16) -> Result<()> {
+pub(crate) async fn listening(port: u16) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .await
@@ -474,7 +474,7 @@ pub fn named(element: &str, name: &str) -> String {
 }
 
 /// `XPath` of the innermost element that shows a text.
-fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     format!(
         "//*[contains(normalize-space(.), {text:?})][not(self::script)][not(*[contains(normalize-space(.), {text:?})])]"
     )
@@ -492,7 +492,7 @@ fn picture(id: &str, name: &str) -> Result<PathBuf> {
 }
 
 /// Where pictures of windows and what they log are kept: `target/screens/window`.
-fn pictures() -> Result<PathBuf> {
+pub fn pictures() -> Result<PathBuf> {
     let folder = root().join("target/screens/window");
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
@@ -545,7 +545,7 @@ pub fn gone(pid: u32) -> Result<()> {
     Ok(())
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())

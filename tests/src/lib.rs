@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::missing_errors_doc)]
 
 pub mod backup_kills;
+pub mod browser;
 pub mod by_hand;
 pub mod canary;
 pub mod cutter;

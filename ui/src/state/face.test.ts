@@ -39,7 +39,7 @@ async function settle() {
 describe("an open window", () => {
   test("is filled when the stage opens", async () => {
     const { face } = await faceOn("open");
-    expect(face.folders.inbox.rows).toHaveLength(13);
+    expect(face.folders.inbox.rows).toHaveLength(14);
     expect(face.contacts.people).toHaveLength(5);
     expect(face.contacts.list).toHaveLength(6);
     expect(face.status.current?.outbox).toBe(3);
@@ -238,7 +238,7 @@ describe("a long folder", () => {
     const { face } = await faceOn("many");
     const { inbox } = face.folders;
     expect(inbox.rows).toHaveLength(200);
-    expect(inbox.total).toBe(5013);
+    expect(inbox.total).toBe(5014);
     expect(inbox.complete).toBe(false);
     inbox.query = "bob";
     flushSync();
@@ -254,7 +254,7 @@ describe("a long folder", () => {
     shell.failNext("envelopes", { kind: "diskFull" });
     await face.folders.inbox.read();
     expect(face.folders.inbox.failure).toEqual({ kind: "diskFull" });
-    expect(face.folders.inbox.rows).toHaveLength(13);
+    expect(face.folders.inbox.rows).toHaveLength(14);
     shell.mend("envelopes");
     await face.folders.inbox.read();
     expect(face.folders.inbox.failure).toBeNull();
