@@ -52,6 +52,9 @@ impl Format {
             mediatype("application/json"),
             mediatype("application/xml"),
             mediatype("text/xml"),
+            mediatype("application/json; charset=utf-8"),
+            mediatype("application/xml; charset=utf-8"),
+            mediatype("text/xml; charset=utf-8"),
         ];
         let offered: Vec<_> = offered.into_iter().flatten().collect();
         let best = accept.and_then(|accept| accept.negotiate(&offered).map(|best| best.subty));
