@@ -154,6 +154,7 @@ fn message() -> Message {
         missing: 0,
         other_before: false,
         in_reply_to: None,
+        drop: None,
         attachments: Vec::new(),
         opened: false,
     }

@@ -92,6 +92,7 @@ fn envelope(number: u64, sender: AccountId, me: AccountId) -> Message {
         missing: 0,
         other_before: false,
         in_reply_to: None,
+        drop: None,
         attachments: Vec::new(),
         opened: !number.is_multiple_of(10),
     }

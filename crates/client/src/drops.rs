@@ -7,7 +7,7 @@
 use crate::app::App;
 use crate::contacts::{id, millis};
 use crate::failure::Failure;
-use crate::filing::{attachment, seen};
+use crate::filing::attachment;
 use crate::line::LineError;
 use crate::opening::Unopened;
 use crate::qr::drawn;
@@ -83,8 +83,8 @@ impl App {
         let id = DropId::generate(&mut rng);
         let key = DropKey::generate(id, name.clone(), &mut rng)
             .map_err(|_| Failure::internal("drop box"))?;
-        let mut link = line.address_of(&format!("drop/{id}"))?;
-        link.set_fragment(Some(&b64::encode(key.record().hash().as_ref())));
+        let mut address = line.address_of(&format!("drop/{id}"))?;
+        address.set_fragment(Some(&b64::encode(key.record().hash().as_ref())));
         let now = self.now();
         let made = DropBox {
             id,
@@ -94,7 +94,7 @@ impl App {
             },
             record: key.record().encode(),
             relay: line.relay(),
-            link: link.into(),
+            link: address.into(),
             once: burn == BurnRule::Once,
             made_at: now,
             expires_at: now + (u64::from(days).max(1) * DAY).min(MAX_DROP_LIFE),
@@ -337,7 +337,6 @@ fn keep(
         message: opened.drop.msg_id,
         until: opened.replay_until,
     })?;
-    tx.put(&seen(&me, opened.env_id, opened.replay_until))?;
     tx.carriage().remove_incoming(row.place());
     own.opened = own.opened.saturating_add(1);
     own.last_drop = Some(row.received_at);
