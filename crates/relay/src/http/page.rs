@@ -87,3 +87,38 @@ async fn asset(Path(name): Path<String>) -> Result<Response, Refusal> {
 fn html() -> HeaderValue {
     HeaderValue::from_static("text/html; charset=utf-8")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_page_runs_its_own_files_alone_and_is_not_kept() {
+        let page = page()
+            .await
+            .expect("the page: run `npm --prefix ui run build`");
+        let header = |name: &str| page.headers()[name].to_str().unwrap().to_owned();
+        assert!(header("content-security-policy").starts_with("default-src 'none'; "));
+        assert!(!header("content-security-policy").contains("unsafe"));
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("cross-origin-opener-policy"), "same-origin");
+    }
+
+    #[tokio::test]
+    async fn every_file_of_the_page_is_served_as_what_it_is_and_nothing_else_is() {
+        let files = PAGE.get_dir("assets").expect("the page is built").files();
+        let mut kinds = Vec::new();
+        for file in files {
+            let name = file.path().file_name().unwrap().to_str().unwrap();
+            let answer = asset(Path(name.to_owned())).await.unwrap();
+            assert_eq!(answer.headers()[header::CACHE_CONTROL], FOR_GOOD);
+            kinds.push(answer.headers()[header::CONTENT_TYPE].clone());
+        }
+        assert!(kinds.contains(&HeaderValue::from_static("text/javascript; charset=utf-8")));
+        assert!(kinds.contains(&HeaderValue::from_static("text/css; charset=utf-8")));
+        for other in ["", "nothing.js", "../drop.html", "/etc/hostname"] {
+            assert!(asset(Path(other.to_owned())).await.is_err());
+        }
+    }
+}
