@@ -5,7 +5,6 @@
 
 use anyhow::Result;
 use std::fs;
-use thirtyfour::prelude::*;
 use waxwing_tests::browser::Browser;
 use waxwing_tests::desk::{Desk, Window, pictures};
 
