@@ -7,7 +7,6 @@ mod drop_target;
 mod events;
 mod host;
 #[cfg(target_os = "linux")]
-mod memory;
 mod notify;
 mod paths;
 mod pictures;
@@ -24,6 +23,8 @@ use std::sync::Arc;
 use tauri::{AppHandle, DragDropEvent, Manager, WindowEvent};
 use tauri_specta::{Builder, Event, collect_commands, collect_events};
 use waxwing_client::{App, Config};
+#[cfg(target_os = "linux")]
+use waxwing_relay::overwrite::overwrite_what_is_freed;
 
 /// Sealed messages through a relay that cannot read them.
 #[derive(Debug, Parser)]
@@ -175,7 +176,7 @@ fn interface() -> Builder<tauri::Wry> {
 /// Opens the window and runs until it is closed. To be called before anything else is done.
 pub fn run(options: Options) -> ExitCode {
     #[cfg(target_os = "linux")]
-    let overwritten = memory::overwrite_what_is_freed();
+    let overwritten = overwrite_what_is_freed(web_process::ALLOCATOR);
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)

@@ -11,6 +11,10 @@
 
 use std::path::Path;
 
+/// Makes the web engine, which has an allocator of its own, leave the work to the C library's, here and in
+/// its other processes (bmalloc's `Environment.cpp`). It is read before `main`.
+pub(crate) const ALLOCATOR: &[(&str, &str)] = &[("Malloc", "1")];
+
 /// Makes the choices. To be called before there is a second thread, since threads read the
 /// environment too.
 pub(crate) fn prepare() {

@@ -13,6 +13,7 @@
 pub mod clock;
 mod config;
 mod http;
+pub mod overwrite;
 mod serve;
 pub mod store;
 

@@ -3,8 +3,6 @@
 //! Speaks plain HTTP: on loopback, or behind a proxy that ends TLS and passes `Host` on. Logs
 //! and the address it listens on are JSON lines on standard output.
 
-mod overwrite;
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use waxwing_relay::overwrite::overwrite_what_is_freed;
 use waxwing_relay::{Config, Relay};
 
 /// A directory and mailbox that holds sealed envelopes it cannot open.
@@ -69,7 +68,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    let unwiped = overwrite::overwrite_what_is_freed();
+    let unwiped = overwrite_what_is_freed(&[]);
     let options = Options::parse();
     let filter =
         EnvFilter::try_from_env("WAXWING_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
