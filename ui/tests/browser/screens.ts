@@ -166,7 +166,7 @@ export const screens: Record<string, Screen> = {
   },
   "18-palette": { scene: "open", act: (page) => page.keyboard.press("Control+k") },
   "19-sheet": { scene: "open", act: (page) => page.keyboard.press("Control+/") },
-  "20-delete": { scene: "open", act: then(row(/Delivered/), (page) => page.getByRole("button", { name: "Delete" }).click()) },
+  "20-delete": { scene: "open", act: then(row(/Results/), (page) => page.getByRole("button", { name: "Delete" }).click()) },
   "21-empty": { scene: "empty" },
   "21b-empty-outbox": { scene: "empty", act: section("Outbox") },
   "21c-empty-contacts": { scene: "empty", act: section("Contacts") },
