@@ -27,6 +27,10 @@ struct Link {
     key: Option<Vec<u8>>,
 }
 
+/// Labels of what comes from a link's id (docs/protocol.md, "Labels").
+const NAME: &[u8] = b"waxwing/key-service/link/name/v1";
+const KEY: &[u8] = b"waxwing/key-service/link/key/v1";
+
 /// What a link leads to.
 pub(super) struct File {
     pub(super) row: Row,
@@ -54,7 +58,7 @@ impl Files {
             return None;
         }
         let until = now.saturating_add(LIFE);
-        links.insert(derived("name", &id), Link { until, row, key });
+        links.insert(derived(NAME, &id), Link { until, row, key });
         Some(hex::encode(id))
     }
 
@@ -63,7 +67,7 @@ impl Files {
         let id: [u8; 16] = hex::decode(id).ok()?.try_into().ok()?;
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let link = links
-            .remove(&derived("name", &id))
+            .remove(&derived(NAME, &id))
             .filter(|link| now < link.until)?;
         drop(links);
         let key = match link.key {
@@ -80,8 +84,7 @@ impl Files {
     }
 }
 
-fn derived(what: &str, id: &[u8; 16]) -> [u8; 32] {
-    let label = format!("waxwing/key-service/link/{what}/v1");
+fn derived(label: &[u8], id: &[u8; 16]) -> [u8; 32] {
     Sha256::new()
         .chain_update(label)
         .chain_update(id)
@@ -90,7 +93,7 @@ fn derived(what: &str, id: &[u8; 16]) -> [u8; 32] {
 }
 
 fn cipher(id: &[u8; 16]) -> Option<Aes256Gcm> {
-    let key = Zeroizing::new(derived("key", id));
+    let key = Zeroizing::new(derived(KEY, id));
     Aes256Gcm::new_from_slice(&*key).ok()
 }
 
