@@ -1396,11 +1396,10 @@ async fn a_device_that_asks_too_often_is_told_when_to_come_back() {
         answers.push(alice.get("/v1/mailbox").await);
     }
     assert_eq!(answers[0].header("ratelimit-policy"), "\"device\";q=5;w=5");
-    assert!(
-        answers[0]
-            .header("ratelimit")
-            .starts_with("\"device\";r=3;")
-    );
+    // One a second comes back meanwhile.
+    let left = answers[0].header("ratelimit");
+    let told = ["\"device\";r=3;", "\"device\";r=4;"];
+    assert!(told.iter().any(|told| left.starts_with(told)), "{left}");
     let refused: Vec<&Answer> = answers
         .iter()
         .filter(|answer| !answer.status.is_success())
@@ -1675,7 +1674,7 @@ fn mutate(body: &mut Vec<u8>) {
 /// the relay, which nothing here can provoke.
 #[test]
 fn every_problem_is_provoked() {
-    let cases: [fn(); 20] = [
+    let cases: [fn(); 21] = [
         anyone_may_ask_what_the_relay_is,
         cards_are_replaced_only_by_later_ones,
         names_are_first_come_first_served,
@@ -1691,6 +1690,7 @@ fn every_problem_is_provoked() {
         a_removed_device_can_do_nothing_more,
         a_mailbox_belongs_to_one_device_for_ever,
         a_revoked_account_is_told_as_one,
+        drops::a_drop_reaches_the_mailbox_of_the_boxs_device,
         drops::a_box_belongs_to_its_device_and_ends_for_good,
         drops::a_box_for_one_drop_takes_one,
         drops::what_is_no_box_and_no_drop_is_refused,
